@@ -1,0 +1,14 @@
+//! Bytes to values and back, without any I/O: the one place that knows where a field lies.
+
+pub mod bytes;
+pub mod checkpoint;
+pub mod checksum;
+pub mod dbheader;
+pub mod flushmap;
+pub mod ids;
+pub mod loghdr;
+pub mod page;
+pub mod schema;
+pub mod stamp;
+pub mod trailer;
+pub mod version;

@@ -1,0 +1,276 @@
+//! Small stamps that headers share: log positions, log times, signatures, backup marks.
+
+use std::fmt;
+
+use binrw::binrw;
+use serde::{Serialize, Serializer};
+
+use super::ids::Generation;
+
+/// A position in the log stream, 8 bytes: u16 byte in sector, u16 sector, i32 generation.
+/// Ordered by generation, sector, byte. [verified]
+#[binrw]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Lgpos {
+    /// Byte offset inside the sector.
+    pub ib: u16,
+    /// Sector number from the start of the log file.
+    pub isec: u16,
+    /// Log generation.
+    pub generation: Generation,
+}
+
+impl Lgpos {
+    /// Makes a position from its three parts, in the order in which they are printed.
+    #[must_use]
+    pub const fn new(generation: Generation, isec: u16, ib: u16) -> Self {
+        Self {
+            ib,
+            isec,
+            generation,
+        }
+    }
+
+    /// True for the position that means "never".
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl PartialOrd for Lgpos {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Lgpos {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.generation, self.isec, self.ib).cmp(&(other.generation, other.isec, other.ib))
+    }
+}
+
+impl fmt::Display for Lgpos {
+    /// Eseutil's form: `(0xA,8,695)`, all three in hexadecimal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "(0x{:X},{:X},{:X})",
+            self.generation.get(),
+            self.isec,
+            self.ib
+        )
+    }
+}
+
+impl fmt::Debug for Lgpos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Lgpos {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct as _;
+        let mut out = serializer.serialize_struct("Lgpos", 3)?;
+        out.serialize_field("generation", &self.generation)?;
+        out.serialize_field("sector", &self.isec)?;
+        out.serialize_field("byte", &self.ib)?;
+        out.end()
+    }
+}
+
+/// A wall clock time, 8 bytes. All zero means "never".
+///
+/// Layout: seconds, minutes, hours, day, month (1-based in every real file, although engine comments
+/// say 0-based), year - 1900, then two bytes: bit 0 of the first says UTC, its bits 1-7 are the low
+/// 7 bits of the milliseconds, bits 1-3 of the second the high 3 bits. [verified]
+#[binrw]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct LogTime(pub [u8; 8]);
+
+impl LogTime {
+    /// Builds a UTC time; months and days are 1-based.
+    #[must_use]
+    pub const fn utc(date: (u16, u8, u8), time: (u8, u8, u8), millis: u16) -> Self {
+        let (year, month, day) = date;
+        let (hours, minutes, seconds) = time;
+        Self([
+            seconds,
+            minutes,
+            hours,
+            day,
+            month,
+            (year.saturating_sub(1900)) as u8,
+            1 | (((millis & 0x7F) as u8) << 1),
+            (((millis >> 7) & 7) as u8) << 1,
+        ])
+    }
+
+    /// True when a time is set at all.
+    #[must_use]
+    pub fn is_set(self) -> bool {
+        self != Self::default()
+    }
+
+    /// True when the time is UTC, false when it is the server's local time.
+    #[must_use]
+    pub const fn is_utc(self) -> bool {
+        self.0[6] & 1 != 0
+    }
+
+    /// Milliseconds, 0 to 1023 (the field has 10 bits).
+    #[must_use]
+    pub const fn millis(self) -> u16 {
+        (self.0[6] >> 1) as u16 | (((self.0[7] >> 1) & 7) as u16) << 7
+    }
+
+    /// The calendar year.
+    #[must_use]
+    pub const fn year(self) -> u16 {
+        self.0[5] as u16 + 1900
+    }
+
+    /// The time without its zone: `MM/DD/YYYY HH:MM:SS.mmm`, as signatures print it.
+    #[must_use]
+    pub fn without_zone(self) -> String {
+        let [seconds, minutes, hours, day, month, ..] = self.0;
+        format!(
+            "{month:02}/{day:02}/{:04} {hours:02}:{minutes:02}:{seconds:02}.{:03}",
+            self.year(),
+            self.millis()
+        )
+    }
+}
+
+impl fmt::Display for LogTime {
+    /// Eseutil's form: `11/20/2026 09:12:38.761 UTC`; unset is `00/00/1900 00:00:00.000 LOC`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {}",
+            self.without_zone(),
+            if self.is_utc() { "UTC" } else { "LOC" }
+        )
+    }
+}
+
+impl fmt::Debug for LogTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for LogTime {
+    /// ISO 8601; `null` when unset; without `Z` when it is local time.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.is_set() {
+            return serializer.serialize_none();
+        }
+        let [seconds, minutes, hours, day, month, ..] = self.0;
+        serializer.collect_str(&format_args!(
+            "{:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{:03}{}",
+            self.year(),
+            self.millis(),
+            if self.is_utc() { "Z" } else { "" }
+        ))
+    }
+}
+
+/// The identity of a database or of a log stream, 28 bytes: a random number, the time of creation,
+/// a computer name that is empty in every file seen. [verified]
+#[binrw]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct Signature {
+    /// The random part.
+    pub random: u32,
+    /// When it was made.
+    pub created: LogTime,
+    /// Computer name, ASCII, zero-padded.
+    pub computer: [u8; 16],
+}
+
+impl Signature {
+    /// True when the signature is not all zero.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        *self != Self::default()
+    }
+
+    /// The computer name up to the first zero byte.
+    #[must_use]
+    pub fn computer_name(&self) -> String {
+        let end = self
+            .computer
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(self.computer.len());
+        String::from_utf8_lossy(&self.computer[..end]).into_owned()
+    }
+}
+
+impl fmt::Display for Signature {
+    /// Eseutil's form: `Create time:11/20/2026 09:12:38.551 Rand:2509599380 Computer:`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Create time:{} Rand:{} Computer:{}",
+            self.created.without_zone(),
+            self.random,
+            self.computer_name()
+        )
+    }
+}
+
+impl Serialize for Signature {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.is_set() {
+            return serializer.serialize_none();
+        }
+        use serde::ser::SerializeStruct as _;
+        let mut out = serializer.serialize_struct("Signature", 3)?;
+        out.serialize_field("random", &self.random)?;
+        out.serialize_field("created", &self.created)?;
+        out.serialize_field("computer", &self.computer_name())?;
+        out.end()
+    }
+}
+
+/// What a header remembers of one backup, 24 bytes. [verified]
+#[binrw]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize)]
+pub struct BackupInfo {
+    /// Where in the log the backup was marked.
+    pub mark: Lgpos,
+    /// When.
+    pub time: LogTime,
+    /// First generation that belongs to it.
+    pub low: Generation,
+    /// Last generation that belongs to it; 0 while the backup is not finished.
+    pub high: Generation,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Lgpos, LogTime};
+    use crate::format::ids::Generation;
+
+    #[test]
+    fn time_prints_as_eseutil_does() {
+        let time = LogTime::utc((2026, 11, 20), (9, 12, 38), 761);
+        assert_eq!(time.to_string(), "11/20/2026 09:12:38.761 UTC");
+        assert_eq!(time.millis(), 761);
+        assert_eq!(
+            LogTime::default().to_string(),
+            "00/00/1900 00:00:00.000 LOC"
+        );
+    }
+
+    #[test]
+    fn positions_order_by_generation_first() {
+        let early = Lgpos::new(Generation::new(2), 9, 9);
+        let late = Lgpos::new(Generation::new(3), 1, 0);
+        assert!(early < late);
+        assert_eq!(late.to_string(), "(0x3,1,0)");
+    }
+}

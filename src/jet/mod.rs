@@ -1,0 +1,161 @@
+//! JET error numbers: one newtype, one table of names and texts.
+//!
+//! Eseutil prints `number (name, text)` and scripts match on it, so names and texts are kept exactly.
+
+mod table;
+
+use std::fmt;
+
+/// A JET error (negative) or warning (positive) number; 0 is success.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JetError(i32);
+
+impl JetError {
+    /// `JET_errSuccess`.
+    pub const SUCCESS: Self = Self(0);
+    /// `JET_errLogFileCorrupt`.
+    pub const LOG_FILE_CORRUPT: Self = Self(-501);
+    /// `JET_errLogGenerationMismatch`.
+    pub const LOG_GENERATION_MISMATCH: Self = Self(-513);
+    /// `JET_errBadLogVersion`.
+    pub const BAD_LOG_VERSION: Self = Self(-514);
+    /// `JET_errInvalidLogSequence`.
+    pub const INVALID_LOG_SEQUENCE: Self = Self(-515);
+    /// `JET_errMissingLogFile`.
+    pub const MISSING_LOG_FILE: Self = Self(-528);
+    /// `JET_errBadLogSignature`.
+    pub const BAD_LOG_SIGNATURE: Self = Self(-530);
+    /// `JET_errCheckpointCorrupt`.
+    pub const CHECKPOINT_CORRUPT: Self = Self(-533);
+    /// `JET_errDatabaseStreamingFileMismatch`.
+    pub const DATABASE_STREAMING_FILE_MISMATCH: Self = Self(-540);
+    /// `JET_errLogFileSizeMismatch`.
+    pub const LOG_FILE_SIZE_MISMATCH: Self = Self(-541);
+    /// `JET_errDatabaseDirtyShutdown`.
+    pub const DATABASE_DIRTY_SHUTDOWN: Self = Self(-550);
+    /// `JET_errDatabasePatchFileMismatch`.
+    pub const DATABASE_PATCH_FILE_MISMATCH: Self = Self(-552);
+    /// `JET_errLogSequenceChecksumMismatch`.
+    pub const LOG_SEQUENCE_CHECKSUM_MISMATCH: Self = Self(-590);
+    /// `JET_errInvalidParameter`.
+    pub const INVALID_PARAMETER: Self = Self(-1003);
+    /// `JET_errReadVerifyFailure`.
+    pub const READ_VERIFY_FAILURE: Self = Self(-1018);
+    /// `JET_errPageNotInitialized`.
+    pub const PAGE_NOT_INITIALIZED: Self = Self(-1019);
+    /// `JET_errDiskReadVerificationFailure`.
+    pub const DISK_READ_VERIFICATION_FAILURE: Self = Self(-1021);
+    /// `JET_errDiskIO`.
+    pub const DISK_IO: Self = Self(-1022);
+    /// `JET_errFileAccessDenied`.
+    pub const FILE_ACCESS_DENIED: Self = Self(-1032);
+    /// `JET_errDatabaseCorrupted`.
+    pub const DATABASE_CORRUPTED: Self = Self(-1206);
+    /// `JET_errPageSizeMismatch`.
+    pub const PAGE_SIZE_MISMATCH: Self = Self(-1213);
+    /// `JET_errDiskFull`.
+    pub const DISK_FULL: Self = Self(-1808);
+    /// `JET_errFileNotFound`.
+    pub const FILE_NOT_FOUND: Self = Self(-1811);
+    /// `JET_errFileInvalidType`.
+    pub const FILE_INVALID_TYPE: Self = Self(-1812);
+
+    /// Wraps any number; one that is not in the table has no name.
+    #[must_use]
+    pub const fn new(code: i32) -> Self {
+        Self(code)
+    }
+
+    /// The signed number, as Eseutil prints it.
+    #[must_use]
+    pub const fn code(self) -> i32 {
+        self.0
+    }
+
+    /// True for errors; warnings and success are not.
+    #[must_use]
+    pub const fn is_error(self) -> bool {
+        self.0 < 0
+    }
+
+    /// The `JET_err...` name, or `"JET_errUnknown"`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        table::find(self.0).map_or("JET_errUnknown", |row| row.1)
+    }
+
+    /// The sentence that Eseutil prints after the name.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        table::find(self.0).map_or("Unknown error", |row| row.2)
+    }
+
+    /// Every error and warning in the table, in numeric order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        table::TABLE.iter().map(|row| Self(row.0))
+    }
+}
+
+impl fmt::Display for JetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}, {})", self.0, self.name(), self.text())
+    }
+}
+
+impl fmt::Debug for JetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0, self.name())
+    }
+}
+
+impl serde::Serialize for JetError {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct as _;
+        let mut out = serializer.serialize_struct("JetError", 3)?;
+        out.serialize_field("code", &self.0)?;
+        out.serialize_field("name", self.name())?;
+        out.serialize_field("text", self.text())?;
+        out.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{JetError, table};
+
+    #[test]
+    fn table_is_sorted_and_unique() {
+        for pair in table::TABLE.windows(2) {
+            assert!(
+                pair[0].0 < pair[1].0,
+                "{} is not before {}",
+                pair[0].0,
+                pair[1].0
+            );
+            assert_ne!(pair[0].1, pair[1].1);
+        }
+    }
+
+    #[test]
+    fn every_constant_has_a_name() {
+        for (error, name) in [
+            (JetError::LOG_FILE_CORRUPT, "JET_errLogFileCorrupt"),
+            (JetError::CHECKPOINT_CORRUPT, "JET_errCheckpointCorrupt"),
+            (
+                JetError::DATABASE_STREAMING_FILE_MISMATCH,
+                "JET_errDatabaseStreamingFileMismatch",
+            ),
+            (
+                JetError::LOG_SEQUENCE_CHECKSUM_MISMATCH,
+                "JET_errLogSequenceChecksumMismatch",
+            ),
+            (JetError::FILE_INVALID_TYPE, "JET_errFileInvalidType"),
+            (
+                JetError::DISK_READ_VERIFICATION_FAILURE,
+                "JET_errDiskReadVerificationFailure",
+            ),
+        ] {
+            assert_eq!(error.name(), name);
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! The exutil command.
+fn main() {}
