@@ -1,1 +1,117 @@
-//! errors
+//! Why an operation could not go on. Damage in a file is not an error but a finding
+//! ([`crate::problem`]); an error says that there is nothing more to be found.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::format::bytes::Truncated;
+use crate::jet::JetError;
+
+/// Result of an operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An operation's failure, with the file, the place in it, and the JET number that Eseutil would
+/// give.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused something.
+    #[error("cannot {action} '{}': {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was tried, for "cannot ...".
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Neither header copy is that of a database.
+    #[error("'{}' has no valid database header", path.display())]
+    NoDatabaseHeader {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is something else than the operation wants.
+    #[error("'{}' is {found}: use 'exutil {mode}'", path.display())]
+    WrongFileType {
+        /// The file.
+        path: PathBuf,
+        /// What it is, in words.
+        found: String,
+        /// The mode that takes it.
+        mode: &'static str,
+    },
+    /// Both copies of a checkpoint are bad.
+    #[error("'{}' has no valid checkpoint", path.display())]
+    CheckpointCorrupt {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A flush map header with a wrong checksum or of the wrong kind.
+    #[error("'{}' has no valid flush map header", path.display())]
+    FlushMapCorrupt {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The trailer page of a backup copy is missing, damaged, or of another backup.
+    #[error("the trailer page of '{}' does not belong to its header", path.display())]
+    TrailerMismatch {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A structure in a header that cannot be read although its checksum is right.
+    #[error("'{}': {source}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The field that does not fit.
+        source: Truncated,
+    },
+    /// No log file of that base name.
+    #[error("no log files '{base}*' in '{}'", dir.display())]
+    NoLogs {
+        /// Where they were looked for.
+        dir: PathBuf,
+        /// The base name.
+        base: String,
+    },
+}
+
+impl Error {
+    /// Wraps an I/O error.
+    pub fn io(path: &Path, action: &'static str, source: io::Error) -> Self {
+        Self::Io {
+            path: path.to_owned(),
+            action,
+            source,
+        }
+    }
+
+    /// The number that Eseutil ends with in this case.
+    #[must_use]
+    pub fn jet(&self) -> JetError {
+        match self {
+            Self::Io { source, .. } => jet_of_io(source),
+            Self::NoDatabaseHeader { .. } | Self::Malformed { .. } => JetError::DATABASE_CORRUPTED,
+            Self::WrongFileType { .. } => JetError::FILE_INVALID_TYPE,
+            Self::CheckpointCorrupt { .. } => JetError::CHECKPOINT_CORRUPT,
+            Self::FlushMapCorrupt { .. } => JetError::READ_VERIFY_FAILURE,
+            Self::TrailerMismatch { .. } => JetError::DATABASE_PATCH_FILE_MISMATCH,
+            Self::NoLogs { .. } => JetError::FILE_NOT_FOUND,
+        }
+    }
+}
+
+/// The JET number of an I/O error.
+#[must_use]
+pub fn jet_of_io(error: &io::Error) -> JetError {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => JetError::FILE_NOT_FOUND,
+        io::ErrorKind::PermissionDenied
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::ReadOnlyFilesystem => JetError::FILE_ACCESS_DENIED,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => JetError::DISK_FULL,
+        io::ErrorKind::UnexpectedEof => JetError::DISK_READ_VERIFICATION_FAILURE,
+        _ => JetError::DISK_IO,
+    }
+}

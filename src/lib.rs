@@ -8,3 +8,8 @@
 pub mod error;
 pub mod format;
 pub mod jet;
+pub mod log;
+pub mod ops;
+pub mod problem;
+pub mod progress;
+pub mod storage;

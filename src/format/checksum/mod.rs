@@ -162,7 +162,7 @@ fn judge_blocks(sums: &mut PageSums, size: PageSize, pgno: Pgno) -> (Verdict, [O
     let blocks = if size.is_large() { 4 } else { 1 };
     let mut wrong = [None; 4];
     let mut first = None;
-    for block in 0..blocks {
+    for (block, wrong) in wrong.iter_mut().enumerate().take(blocks) {
         let (stored, computed) = (sums.stored[block], sums.computed[block]);
         if stored == computed {
             continue;
@@ -174,7 +174,7 @@ fn judge_blocks(sums: &mut PageSums, size: PageSize, pgno: Pgno) -> (Verdict, [O
             let belongs_to = misplaced(sums, blocks, pgno);
             return (Verdict::Bad { belongs_to }, [None; 4]);
         };
-        wrong[block] = Some(bit);
+        *wrong = Some(bit);
         first = first.or(Some(block as u32 * block_bits + bit));
         if block == 0 && size.is_large() {
             flip_in_stored_sum(sums, bit);

@@ -1,0 +1,301 @@
+//! The old physical log format (7.3704): one byte stream of records, cut into ranges by LRCHECKSUM
+//! records (type 42, 22 bytes). [log notes chapter 3, verified on 2407 ranges]
+//!
+//! ```text
+//! offset 0   1               5              9          13         17               21
+//!        +---+---------------+--------------+----------+----------+----------------+---------+
+//!        |42 | bytes before  | bytes after  | to the   | checksum | checksum of    | 0x9A or |
+//!        |   | that it covers| it covers    | next one | of all   | the 1st sector | 0xD1    |
+//!        +---+---------------+--------------+----------+----------+----------------+---------+
+//! ```
+
+use std::io;
+
+use crate::format::bytes::u32_at;
+use crate::format::ids::Generation;
+use crate::format::loghdr::LogHeader;
+use crate::format::stamp::Lgpos;
+use crate::jet::JetError;
+use crate::storage::Storage;
+
+use super::verify::{BlockScan, Damage};
+
+/// Record type of an LRCHECKSUM.
+const TYPE: u8 = 42;
+/// Its length.
+const RECORD: usize = 22;
+/// Flag byte: the short checksum covers the first sector of a longer range.
+const SHORT_IN_USE: u8 = 0x9A;
+/// Flag byte: the range lies within one sector, there is no short checksum.
+const SHORT_NOT_IN_USE: u8 = 0xD1;
+const LONG_SEED: u32 = 0xFEED_BEAF;
+const SHORT_SEED: u32 = 0xDEAD_C0DE;
+/// XORed into the checksum of a shadow sector.
+const SHADOW_MARK: u32 = 0x5AD0_5EC7;
+
+/// True when `bytes`, which start at `offset` in their file, hold only the fill pattern: 0xDA, but
+/// every 16th byte counts up. [verified: both log versions and reserve logs]
+#[must_use]
+pub fn is_fill_pattern(bytes: &[u8], offset: usize) -> bool {
+    bytes.iter().zip(offset..).all(|(byte, at)| {
+        let step = if at % 16 == 0 { (at % 256) as u8 } else { 0 };
+        *byte == 0xDAu8.wrapping_add(step)
+    })
+}
+
+/// One LRCHECKSUM record.
+#[derive(Debug, Clone, Copy)]
+struct RangeSum {
+    /// Offset of the record in the file.
+    at: usize,
+    backwards: usize,
+    forwards: usize,
+    next: usize,
+    long: u32,
+    short: u32,
+    flag: u8,
+}
+
+/// A whole log in memory; it has at most 65535 sectors of 4096 bytes.
+struct Log<'a> {
+    bytes: &'a [u8],
+    sector: usize,
+    generation: Generation,
+}
+
+/// Which checksums of a range are right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RangeState {
+    Good,
+    /// Only the first sector is.
+    FirstSectorGood,
+    Bad,
+}
+
+/// Walks the chain of ranges and finds the end of the log.
+///
+/// # Errors
+/// What the storage says.
+pub fn scan(storage: &dyn Storage, header: &LogHeader) -> io::Result<BlockScan> {
+    let sector = usize::from(header.sector_size);
+    let len = usize::try_from(header.file_bytes().min(storage.len()?)).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; len];
+    storage.read_exact_at(0, &mut bytes)?;
+    let log = Log {
+        bytes: &bytes,
+        sector,
+        generation: header.generation,
+    };
+    let start = usize::from(header.header_sectors) * sector;
+    let mut scan = BlockScan::new(log.position(start));
+    if sector == 0 || start >= len {
+        return Ok(scan);
+    }
+    let mut at = start;
+    loop {
+        match log.step(at, start) {
+            Step::Next { end, next } => {
+                scan.end = log.position(end);
+                at = next;
+            }
+            Step::End { end, torn } => {
+                scan.end = log.position(end);
+                scan.torn = torn;
+                return Ok(scan);
+            }
+            Step::Corrupt(at) => {
+                let at = log.position(at);
+                scan.damage = Some(Damage {
+                    jet: JetError::LOG_FILE_CORRUPT,
+                    at,
+                });
+                scan.end = at;
+                return Ok(scan);
+            }
+        }
+    }
+}
+
+/// What follows from one link of the chain.
+enum Step {
+    /// The range is good up to `end`; the next LRCHECKSUM is at `next`, which is always further on.
+    Next { end: usize, next: usize },
+    /// The log ends here.
+    End { end: usize, torn: bool },
+    /// Damage from here on.
+    Corrupt(usize),
+}
+
+impl Log<'_> {
+    /// Judges the LRCHECKSUM that should be at `at` (log notes 3.6, cases 1 to 5).
+    fn step(&self, at: usize, start: usize) -> Step {
+        let sector_start = at - at % self.sector;
+        let Some(range) = self.read(at) else {
+            return self.no_record(at, sector_start, start);
+        };
+        match self.judge(&range) {
+            RangeState::Good => {
+                let end = at + RECORD + range.forwards;
+                if range.next == 0 {
+                    return Step::End { end, torn: false };
+                }
+                Step::Next {
+                    end,
+                    next: at + RECORD + range.next,
+                }
+            }
+            RangeState::FirstSectorGood if self.is_torn(&range) => Step::End {
+                end: sector_start + self.sector,
+                torn: true,
+            },
+            RangeState::Bad
+                if range.flag == SHORT_NOT_IN_USE && self.has_shadow(sector_start, at) =>
+            {
+                Step::End {
+                    end: sector_start + self.sector,
+                    torn: true,
+                }
+            }
+            RangeState::FirstSectorGood | RangeState::Bad => Step::Corrupt(sector_start),
+        }
+    }
+
+    /// Cases 1 and 4: no record where the chain points to. The shadow of the sector stands in for
+    /// it; or nothing but fill pattern follows, and the range before was the last one written.
+    fn no_record(&self, at: usize, sector_start: usize, start: usize) -> Step {
+        if self.has_shadow(sector_start, at) {
+            return Step::End {
+                end: sector_start + self.sector,
+                torn: true,
+            };
+        }
+        let rest_is_unused = self
+            .bytes
+            .get(sector_start..)
+            .is_some_and(|rest| is_fill_pattern(rest, sector_start) || rest.is_empty());
+        if rest_is_unused && at > start {
+            Step::End {
+                end: sector_start,
+                torn: true,
+            }
+        } else {
+            Step::Corrupt(sector_start)
+        }
+    }
+
+    /// The record at `at` if it is well-formed (log notes 3.4).
+    fn read(&self, at: usize) -> Option<RangeSum> {
+        let record = self.bytes.get(at..at + RECORD)?;
+        let field = |offset: usize| u32_at(record, offset).unwrap_or_default();
+        let range = RangeSum {
+            at,
+            backwards: field(1) as usize,
+            forwards: field(5) as usize,
+            next: field(9) as usize,
+            long: field(13),
+            short: field(17),
+            flag: record[21],
+        };
+        let ib = at % self.sector;
+        let reach = ib + RECORD + range.forwards;
+        let well_formed = record[0] == TYPE
+            && ib + RECORD <= self.sector
+            && (range.backwards == 0 || range.backwards == ib)
+            && at + RECORD + range.forwards <= self.bytes.len()
+            && match range.flag {
+                SHORT_IN_USE => reach > self.sector && reach.is_multiple_of(self.sector),
+                SHORT_NOT_IN_USE => reach <= self.sector && range.short == 0,
+                _ => false,
+            }
+            && (range.next == 0 || self.links_well(&range, reach));
+        well_formed.then_some(range)
+    }
+
+    /// A link must lead from a range that ends on a sector boundary into the sector behind it.
+    fn links_well(&self, range: &RangeSum, reach: usize) -> bool {
+        let target = range.at + RECORD + range.next;
+        reach >= self.sector
+            && reach.is_multiple_of(self.sector)
+            && target / self.sector == range.at / self.sector + reach / self.sector
+            && target < self.bytes.len()
+    }
+
+    fn judge(&self, range: &RangeSum) -> RangeState {
+        if self.long_sum(range) == range.long {
+            RangeState::Good
+        } else if range.flag == SHORT_IN_USE && self.short_sum(range) == range.short {
+            RangeState::FirstSectorGood
+        } else {
+            RangeState::Bad
+        }
+    }
+
+    fn long_sum(&self, range: &RangeSum) -> u32 {
+        let after = range.at + RECORD;
+        let before = range.at - range.backwards;
+        LONG_SEED
+            ^ xor_unaligned(&self.bytes[before..range.at])
+            ^ xor_unaligned(&self.bytes[after..after + range.forwards])
+            ^ self.common(range)
+    }
+
+    fn short_sum(&self, range: &RangeSum) -> u32 {
+        let after = range.at + RECORD;
+        let sector_end = range.at - range.at % self.sector + self.sector;
+        let before = range.at - range.backwards;
+        SHORT_SEED
+            ^ xor_unaligned(&self.bytes[before..range.at])
+            ^ xor_unaligned(&self.bytes[after..sector_end])
+            ^ self.common(range)
+    }
+
+    fn common(&self, range: &RangeSum) -> u32 {
+        range.backwards as u32
+            ^ range.forwards as u32
+            ^ range.next as u32
+            ^ u32::from(range.flag)
+            ^ self.generation.get()
+    }
+
+    /// Case 2: the first sector arrived, the rest did not: behind the range there is only pattern,
+    /// and inside it at least one sector is still pattern.
+    fn is_torn(&self, range: &RangeSum) -> bool {
+        let end = range.at + RECORD + range.forwards;
+        let second = range.at - range.at % self.sector + self.sector;
+        is_fill_pattern(&self.bytes[end..], end)
+            && (second..end)
+                .step_by(self.sector)
+                .any(|at| is_fill_pattern(&self.bytes[at..at + self.sector], at))
+    }
+
+    /// A shadow is a copy of a sector in the place behind it, whose LRCHECKSUM ends the chain and
+    /// carries the shadow mark.
+    fn has_shadow(&self, sector_start: usize, at: usize) -> bool {
+        let Some(shadow) = self.read(at + self.sector) else {
+            return false;
+        };
+        debug_assert!(shadow.at > sector_start);
+        shadow.flag == SHORT_NOT_IN_USE
+            && shadow.next == 0
+            && self.long_sum(&shadow) ^ SHADOW_MARK == shadow.long
+    }
+
+    fn position(&self, offset: usize) -> Lgpos {
+        let (isec, ib) = match self.sector {
+            0 => (0, 0),
+            sector => (offset / sector, offset % sector),
+        };
+        Lgpos::new(self.generation, isec as u16, ib as u16)
+    }
+}
+
+/// XOR of the bytes as little-endian words from the first byte on, whatever its alignment; the last
+/// 1 to 3 bytes fill the low bytes of a word.
+fn xor_unaligned(bytes: &[u8]) -> u32 {
+    let (words, tail) = bytes.as_chunks::<4>();
+    let mut last = [0; 4];
+    last[..tail.len()].copy_from_slice(tail);
+    words.iter().fold(u32::from_le_bytes(last), |all, word| {
+        all ^ u32::from_le_bytes(*word)
+    })
+}

@@ -1,0 +1,6 @@
+//! Log streams: the names of log files, the blocks that they are made of, and their sequence.
+
+pub mod legacy;
+pub mod names;
+pub mod segments;
+pub mod verify;

@@ -1,0 +1,257 @@
+//! The one table of problems that a check can find, and the findings themselves.
+//!
+//! Checkers report a [`Problem`] with its place; this table alone knows its code, severity, JET
+//! number, text, what a repair would do, and what is lost. Codes are never reused: the letter is the
+//! stage (H header, P page, L log, C checkpoint, F file), the number counts.
+
+use serde::Serialize;
+
+use crate::format::ids::Pgno;
+use crate::format::stamp::Lgpos;
+use crate::jet::JetError;
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing; nothing is wrong.
+    Note,
+    /// Wrong, but nothing is lost: a copy is good, a bit can be mended.
+    Warning,
+    /// Damage.
+    Error,
+}
+
+/// One row of the table of problems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProblemInfo {
+    /// Stable code.
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The number that the engine gives, or success for notes.
+    pub jet: JetError,
+    /// What it is.
+    pub text: &'static str,
+    /// What a repair would do.
+    pub repair: &'static str,
+    /// What a repair would lose.
+    pub lost: &'static str,
+}
+
+macro_rules! problems {
+    ($($name:ident $code:literal $severity:ident $jet:literal $text:literal, $repair:literal, $lost:literal;)*) => {
+        /// Everything that can be found.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Problem {
+            $(#[doc = $text] $name,)*
+        }
+
+        impl Problem {
+            /// Every problem, in table order.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The row of this problem.
+            #[must_use]
+            pub const fn info(self) -> ProblemInfo {
+                match self {
+                    $(Self::$name => ProblemInfo {
+                        code: $code,
+                        severity: Severity::$severity,
+                        jet: JetError::new($jet),
+                        text: $text,
+                        repair: $repair,
+                        lost: $lost,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+problems! {
+    CheckpointBadCopy "C001" Warning -533 "one copy of the checkpoint is bad",
+        "the good copy is used", "nothing";
+    FileUneven "F001" Note 0 "the file's size is not a multiple of its page size",
+        "the bytes after the last whole page are left out", "nothing that a page holds";
+    FileStreamingMismatch "F002" Error -540 "database and streaming file do not belong together",
+        "none: find the right streaming file", "all streamed content";
+    HeaderPrimaryBad "H001" Warning -1206 "primary header is bad, the shadow is used",
+        "the shadow is copied over it", "nothing";
+    HeaderShadowBad "H002" Warning -1206 "shadow header is bad, the primary is used",
+        "the primary is copied over it", "nothing";
+    HeaderCopiesDiffer "H003" Warning 0 "primary and shadow header are not identical",
+        "the primary is copied over the shadow", "nothing";
+    HeaderBothBad "H004" Error -1206 "both headers are bad",
+        "rebuilt from what the pages tell", "signatures, backup and repair history";
+    HeaderDirty "H005" Note 0 "database was not shut down cleanly",
+        "none: run recovery with the logs named", "what only the logs hold, if they are lost";
+    HeaderLegacyPageSize "H006" Note 0 "2 KiB pages, which current engines no longer open",
+        "none", "nothing";
+    LogHeaderUnreadable "L001" Error -501 "log file header cannot be read",
+        "none: a good copy of the log is needed", "every change from this log on";
+    LogSizeMismatch "L002" Error -541 "log file has another size than its header says",
+        "none: a good copy of the log is needed", "every change from this log on";
+    LogDamaged "L003" Error -501 "log file is damaged",
+        "replay ends before the damage", "every change after the damage";
+    LogMissing "L004" Error -528 "log files are missing",
+        "replay ends before the gap", "every change from the gap on";
+    LogGenerationMismatch "L005" Error -513 "log's generation does not match its name",
+        "none: rename or replace the file", "nothing yet";
+    LogTimeChain "L006" Error -515 "log does not follow its predecessor: creation times differ",
+        "none: find the right log", "every change from this log on";
+    LogSegmentChain "L007" Error -590 "log does not follow its predecessor: accumulated checksums differ",
+        "none: find the right log", "every change from this log on";
+    LogSignature "L008" Error -530 "log belongs to another stream",
+        "none: find the right log", "every change from this log on";
+    LogVersion "L009" Error -514 "log format is not known",
+        "none", "every change from this log on";
+    LogTorn "L010" Note 0 "log ends in a torn write, which recovery mends",
+        "the torn end is cut off", "nothing that was committed";
+    PageBadChecksum "P001" Error -1018 "page checksum failed",
+        "the page is left out", "what the page holds";
+    PageCorrectable "P002" Warning -1018 "one bit of the page is wrong and can be corrected",
+        "the bit is flipped back", "nothing";
+    PageMisplaced "P003" Error -1018 "page holds the content of another page",
+        "the page is left out", "what the page should hold";
+    PageReadError "P004" Error -1022 "page cannot be read from the disk",
+        "the page is left out", "what the page holds";
+    PageCutOff "P005" Error -1021 "file ends before the page does",
+        "the page is left out", "what the page holds";
+    HeaderPageChecksum "P006" Error -1206 "header page checksum failed",
+        "rebuilt from the other copy", "nothing if the other copy is good";
+    TrailerBad "P007" Error -1018 "trailer page of a backup copy is damaged",
+        "none", "the log range that the copy needs";
+}
+
+/// Where a problem is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<Pgno>,
+    /// Page-relative number of a wrong bit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bit: Option<u32>,
+    /// Byte offset in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// Position in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lgpos: Option<Lgpos>,
+    /// The file, when it is not the one that the operation was asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Another page that is involved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_page: Option<Pgno>,
+}
+
+impl Place {
+    /// A page.
+    #[must_use]
+    pub fn page(page: Pgno) -> Self {
+        Self {
+            page: Some(page),
+            ..Self::default()
+        }
+    }
+
+    /// A file.
+    #[must_use]
+    pub fn file(name: impl Into<String>) -> Self {
+        Self {
+            file: Some(name.into()),
+            ..Self::default()
+        }
+    }
+}
+
+/// A problem at a place, perhaps with a detail that the table's text cannot hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What.
+    pub problem: Problem,
+    /// Where.
+    pub place: Place,
+    /// More about it, or empty.
+    pub detail: String,
+}
+
+impl Finding {
+    /// A finding without detail.
+    #[must_use]
+    pub const fn new(problem: Problem, place: Place) -> Self {
+        Self {
+            problem,
+            place,
+            detail: String::new(),
+        }
+    }
+
+    /// Adds a detail.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+}
+
+impl Serialize for Finding {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct as _;
+        let info = self.problem.info();
+        let mut out = serializer.serialize_struct("Finding", 8)?;
+        out.serialize_field("code", info.code)?;
+        out.serialize_field("severity", &info.severity)?;
+        out.serialize_field("jet", &info.jet.code())?;
+        out.serialize_field("text", info.text)?;
+        out.serialize_field("detail", &self.detail)?;
+        out.serialize_field("place", &self.place)?;
+        out.serialize_field("repair", info.repair)?;
+        out.serialize_field("lost", info.lost)?;
+        out.end()
+    }
+}
+
+/// The worst severity of a list, if it has any finding.
+#[must_use]
+pub fn worst(findings: &[Finding]) -> Option<Severity> {
+    findings
+        .iter()
+        .map(|finding| finding.problem.info().severity)
+        .max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Problem, Severity};
+
+    #[test]
+    fn codes_are_sorted_within_their_stage_and_unique() {
+        let mut codes: Vec<_> = Problem::ALL
+            .iter()
+            .map(|problem| problem.info().code)
+            .collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Problem::ALL.len());
+        assert!(Problem::ALL.windows(2).all(|pair| {
+            let [a, b] = [pair[0].info().code, pair[1].info().code];
+            a.as_bytes()[0] != b.as_bytes()[0] || a < b
+        }));
+    }
+
+    #[test]
+    fn every_error_has_a_known_number_and_every_note_none() {
+        for problem in Problem::ALL {
+            let info = problem.info();
+            match info.severity {
+                Severity::Error => assert!(info.jet.is_error(), "{}", info.code),
+                Severity::Note => assert!(!info.jet.is_error(), "{}", info.code),
+                Severity::Warning => {}
+            }
+            assert_ne!(info.jet.name(), "JET_errUnknown", "{}", info.code);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Where bytes are: one small trait, and its twins for files, memory, overlays and failing disks.
+//!
+//! Everything is read with positioned reads, never through a memory map: a bad sector under a map
+//! ends the process with a signal, and on files in the page cache a map was no faster (see
+//! `benches/README.md` for the figures).
+
+mod faulty;
+mod file;
+mod memory;
+mod overlay;
+mod pages;
+
+use std::io;
+
+pub use faulty::{Fault, Faulty};
+pub use file::FileStorage;
+pub use memory::Memory;
+pub use overlay::Overlay;
+pub use pages::{PageFault, Pages};
+
+/// A sequence of bytes with positioned access, shared between threads.
+pub trait Storage: Send + Sync {
+    /// Its length in bytes.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Reads at `offset` until `buffer` is full or the end is reached; returns the bytes read.
+    ///
+    /// # Errors
+    /// What the system says; the buffer's content is then undefined.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes all of `bytes` at `offset`; a gap before it becomes zero.
+    ///
+    /// # Errors
+    /// What the system says; part of the bytes may then be written.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Cuts or extends to `len` bytes.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Returns when everything written so far is durable.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn sync(&self) -> io::Result<()>;
+
+    /// True when the storage holds no byte.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn is_empty(&self) -> io::Result<bool> {
+        self.len().map(|len| len == 0)
+    }
+
+    /// Reads exactly `buffer.len()` bytes.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the storage ends before; else what the system says.
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        if self.read_at(offset, buffer)? == buffer.len() {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+
+    /// Up to `len` bytes from the start, fewer when the storage is shorter.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn read_start(&self, len: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        let have = self.read_at(0, &mut bytes)?;
+        bytes.truncate(have);
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests;
