@@ -303,6 +303,11 @@ fn tagged_array_faults() {
     for (tagged, fault) in cases {
         assert_eq!(check(tagged, false), Err(fault), "{tagged}");
     }
+}
+
+#[test]
+fn tagged_values_too_long() {
+    let fid = Fid::new(256);
     let too_long = "00".repeat(256);
     let long = RecordFault::TooLong { fid };
     assert_eq!(check(&format!("0001 0400 {too_long}"), false), Err(long));
@@ -319,6 +324,11 @@ fn tagged_array_faults() {
         check(&format!("0001 0440 18 00 {}", "00".repeat(511)), false),
         Err(two)
     );
+}
+
+#[test]
+fn tagged_faults_of_large_pages() {
+    let fid = Fid::new(256);
     assert_eq!(
         check("0001 0400 04 01000000", true),
         Err(RecordFault::SeparatedNotLong { fid })
