@@ -3,12 +3,18 @@
 pub mod bytes;
 pub mod checkpoint;
 pub mod checksum;
+pub mod compress;
 pub mod dbheader;
 pub mod flushmap;
 pub mod ids;
 pub mod loghdr;
+pub mod lv;
 pub mod page;
+pub mod record;
 pub mod schema;
 pub mod stamp;
+#[cfg(test)]
+mod testing;
 pub mod trailer;
+pub mod value;
 pub mod version;

@@ -1,0 +1,17 @@
+//! Records: the data of a table's leaf nodes. [format notes chapter 7]
+
+mod decode;
+mod fault;
+mod tagged;
+mod tagged_new;
+mod tagged_old;
+
+#[cfg(test)]
+mod tests;
+
+pub use decode::{CatalogLimits, Field, Record, RecordLayout, Separated};
+pub use fault::RecordFault;
+pub use tagged::{
+    Instance, Instances, MultiValue, Tagged, TaggedColumns, TaggedHeader, TaggedValue,
+};
+pub use tagged_old::OldRun;
