@@ -13,3 +13,6 @@ pub mod ops;
 pub mod problem;
 pub mod progress;
 pub mod storage;
+
+#[cfg(feature = "cli")]
+pub mod cli;

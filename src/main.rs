@@ -1,2 +1,5 @@
-//! The exutil command.
-fn main() {}
+//! The `exutil` command: everything is in the library.
+
+fn main() {
+    std::process::exit(exutil::cli::main(std::env::args_os()).code());
+}

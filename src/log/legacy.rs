@@ -91,11 +91,12 @@ pub fn scan(storage: &dyn Storage, header: &LogHeader) -> io::Result<BlockScan> 
     if sector == 0 || start >= len {
         return Ok(scan);
     }
-    let mut at = start;
+    let (mut at, mut before) = (start, None);
     loop {
-        match log.step(at, start) {
+        match log.step(at, before) {
             Step::Next { end, next } => {
                 scan.end = log.position(end);
+                before = Some(at);
                 at = next;
             }
             Step::End { end, torn } => {
@@ -127,11 +128,12 @@ enum Step {
 }
 
 impl Log<'_> {
-    /// Judges the LRCHECKSUM that should be at `at` (log notes 3.6, cases 1 to 5).
-    fn step(&self, at: usize, start: usize) -> Step {
+    /// Judges the LRCHECKSUM that should be at `at` (log notes 3.6, cases 1 to 5); `before` is the
+    /// offset of the one that led here.
+    fn step(&self, at: usize, before: Option<usize>) -> Step {
         let sector_start = at - at % self.sector;
         let Some(range) = self.read(at) else {
-            return self.no_record(at, sector_start, start);
+            return self.no_record(at, sector_start, before);
         };
         match self.judge(&range) {
             RangeState::Good => {
@@ -161,19 +163,26 @@ impl Log<'_> {
     }
 
     /// Cases 1 and 4: no record where the chain points to. The shadow of the sector stands in for
-    /// it; or nothing but fill pattern follows, and the range before was the last one written.
-    fn no_record(&self, at: usize, sector_start: usize, start: usize) -> Step {
+    /// it; or the sector is still the shadow of the one before (`vs-dirty-car4`), or nothing but fill
+    /// pattern follows: then the range before was the last one written.
+    fn no_record(&self, at: usize, sector_start: usize, before: Option<usize>) -> Step {
         if self.has_shadow(sector_start, at) {
             return Step::End {
                 end: sector_start + self.sector,
                 torn: true,
             };
         }
-        let rest_is_unused = self
-            .bytes
-            .get(sector_start..)
-            .is_some_and(|rest| is_fill_pattern(rest, sector_start) || rest.is_empty());
-        if rest_is_unused && at > start {
+        let Some(before) = before else {
+            return Step::Corrupt(sector_start);
+        };
+        let old_shadow = self.has_shadow(before - before % self.sector, before);
+        let unused_from = if old_shadow {
+            sector_start + self.sector
+        } else {
+            sector_start
+        };
+        let rest = self.bytes.get(unused_from..).unwrap_or_default();
+        if is_fill_pattern(rest, unused_from) {
             Step::End {
                 end: sector_start,
                 torn: true,

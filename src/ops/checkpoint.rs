@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::format::checkpoint::{CHECKPOINT_BYTES, Checkpoint};
 use crate::format::checksum::header_is_good;
 use crate::format::loghdr::Attachment;
+use crate::format::stamp::Lgpos;
 use crate::problem::{Finding, Place, Problem};
 
 /// A checkpoint file.
@@ -27,6 +28,20 @@ pub struct CheckpointReport {
     /// What is wrong.
     #[serde(skip)]
     pub findings: Vec<Finding>,
+}
+
+impl CheckpointReport {
+    /// The position that the databases are consistent with; stored as zero when it is the
+    /// checkpoint itself.
+    #[must_use]
+    pub fn db_consistency(&self) -> Lgpos {
+        let own = self.checkpoint.db_consistency;
+        if own.is_none() {
+            self.checkpoint.checkpoint
+        } else {
+            own
+        }
+    }
 }
 
 /// Reads the checkpoint at `path`: the first copy, or the second when the first is bad.

@@ -8,7 +8,8 @@ use super::identify::{self, FileKind};
 use crate::error::{Error, Result};
 use crate::format::checksum::Verdict;
 use crate::format::flushmap::{self, FlushMapHeader};
-use crate::problem::{Finding, Place, Problem};
+use crate::jet::JetError;
+use crate::problem::{self, Finding, Place, Problem, Severity};
 use crate::storage::Pages;
 
 /// A flush map.
@@ -29,6 +30,18 @@ pub struct FlushMapReport {
     /// What is wrong.
     #[serde(skip)]
     pub findings: Vec<Finding>,
+}
+
+impl FlushMapReport {
+    /// What the operation ends with.
+    #[must_use]
+    pub fn jet(&self) -> JetError {
+        if problem::worst(&self.findings) == Some(Severity::Error) {
+            JetError::READ_VERIFY_FAILURE
+        } else {
+            JetError::SUCCESS
+        }
+    }
 }
 
 /// Reads the flush map at `path`.

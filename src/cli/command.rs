@@ -1,0 +1,89 @@
+//! From the table of modes to clap's commands.
+
+use clap::{Arg, ArgAction, Command, builder::PossibleValuesParser, value_parser};
+
+use super::spec::{MODES, ModeSpec, OptionSpec, Value};
+
+const EXIT_STATUS: &str = "EXIT STATUS:\n  0  nothing wrong\n  1  problems found and corrected\n  \
+    4  problems left\n  8  operational error: missing file or log, I/O error\n  16 usage\n  \
+    32 cancelled\nThe JET error number is in the closing line and in JSON.";
+
+/// The whole command.
+pub fn command() -> Command {
+    let mut command = Command::new("exutil")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Offline tools for Exchange, Active Directory and Windows (ESE) databases")
+        .long_about(
+            "Offline tools for Exchange, Active Directory and Windows (ESE) databases.\n\n\
+             Every spelling of Eseutil works: exutil /mh FILE, exutil -mh FILE, exutil mh FILE, \
+             exutil /m /h FILE. An argument that starts with a slash and exists is a file. Under \
+             the name eseutil or esentutl (a link) the command behaves the same.",
+        )
+        .after_help(EXIT_STATUS)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true);
+    for mode in MODES {
+        command = command.subcommand(mode_command(mode));
+    }
+    command.subcommand(completions_command())
+}
+
+/// The command of one mode.
+pub fn mode_command(mode: &'static ModeSpec) -> Command {
+    Command::new(mode.name)
+        .about(mode.about)
+        .long_about(mode.description)
+        .after_help(format!("EXAMPLE:\n  {}\n\n{EXIT_STATUS}", mode.example))
+        .args(mode.all_options().map(argument))
+        .arg(
+            Arg::new("files")
+                .value_name(mode.files)
+                .value_parser(value_parser!(std::path::PathBuf))
+                .num_args(1..)
+                .required(true)
+                .help("One or several"),
+        )
+}
+
+fn completions_command() -> Command {
+    Command::new("completions")
+        .about("Print a completion script for a shell")
+        .arg(
+            Arg::new("shell")
+                .required(true)
+                .value_parser(PossibleValuesParser::new([
+                    "bash",
+                    "zsh",
+                    "fish",
+                    "powershell",
+                    "elvish",
+                ])),
+        )
+}
+
+fn argument(option: &'static OptionSpec) -> Arg {
+    let help = match option.letters {
+        [] => option.help.to_owned(),
+        letters => format!("{} (Eseutil: /{})", option.help, letters.join(", /")),
+    };
+    let arg = Arg::new(option.long).long(option.long).help(help);
+    match option.value {
+        Value::None => arg.action(ArgAction::SetTrue),
+        Value::Required(name) if option.long == "threads" => arg
+            .value_name(name)
+            .value_parser(value_parser!(u16).range(1..=1024)),
+        Value::Required(name) => arg.value_name(name).allow_hyphen_values(true),
+        Value::OneOf(name, words) => arg
+            .value_name(name)
+            .value_parser(PossibleValuesParser::new(words.iter().copied())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn clap_finds_no_fault() {
+        super::command().debug_assert();
+    }
+}

@@ -1,0 +1,47 @@
+//! The command line: a thin shell over [`crate::ops`]. Arguments are translated
+//! ([`normalize`]) from every spelling to one, parsed by clap from one table ([`spec`]), and each
+//! mode ([`modes`]) turns options into a call and a report into text, table or JSON.
+
+pub mod docs;
+pub mod exit;
+pub mod normalize;
+pub mod spec;
+
+mod command;
+mod escape;
+mod layout;
+mod modes;
+mod progress;
+mod session;
+
+use std::ffi::OsString;
+
+use exit::ExitStatus;
+use normalize::Normalized;
+
+/// Runs the command with these arguments, the program's name first.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let canonical = match normalize::normalize(&args, &|path| std::path::Path::new(path).exists()) {
+        Ok(Normalized { args }) => args,
+        Err(error) => {
+            eprintln!("{error}\n\nTry 'exutil --help'.");
+            return ExitStatus::Usage;
+        }
+    };
+    match command::command().try_get_matches_from(canonical) {
+        Ok(matches) => {
+            // A read-only operation can stop at any moment; nothing is left half done.
+            let _ = ctrlc::set_handler(|| std::process::exit(ExitStatus::Cancelled.code()));
+            modes::run(&matches)
+        }
+        Err(error) => {
+            let _ = error.print();
+            if error.use_stderr() {
+                ExitStatus::Usage
+            } else {
+                ExitStatus::Clean
+            }
+        }
+    }
+}

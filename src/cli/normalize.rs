@@ -1,0 +1,373 @@
+//! From every spelling that Eseutil, esentutl and edbutil take to the one that clap parses.
+//!
+//! `/mh F`, `-MH F`, `/m /h F`, `mh F` become `mh -- F`; `/lDIR`, `/l DIR`, `/l:DIR`, `--log-path DIR`
+//! become `--log-path=DIR`. Facts: command-line notes 1.0. Whether a path exists is asked of the
+//! caller, so that this stays a pure translation.
+
+use std::ffi::{OsStr, OsString};
+
+use super::spec::{ModeSpec, OptionSpec, Value, mode};
+
+/// Letters that may follow `m`, one of them also as a switch of its own (`/m /h`).
+const DUMP_LETTERS: &[u8] = b"hklmnps";
+
+/// Arguments as clap takes them.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Normalized {
+    /// Program, mode, long options, `--`, files.
+    pub args: Vec<OsString>,
+}
+
+/// A command line that has no meaning; the texts are Eseutil's.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UsageError {
+    /// No such mode.
+    #[error("Usage Error: Invalid mode.")]
+    InvalidMode,
+    /// No such option.
+    #[error("Usage Error: Invalid option '{0}'.")]
+    InvalidOption(String),
+    /// An option without its value.
+    #[error("Usage Error: Missing {0} specification.")]
+    Missing(&'static str),
+}
+
+/// Translates a command line; `exists` tells whether a path is there.
+///
+/// # Errors
+/// [`UsageError`].
+pub fn normalize(
+    args: &[OsString],
+    exists: &dyn Fn(&OsStr) -> bool,
+) -> Result<Normalized, UsageError> {
+    let program = OsString::from("exutil");
+    let Some((_, rest)) = args.split_first() else {
+        return Ok(Normalized {
+            args: vec![program],
+        });
+    };
+    let Some((first, rest)) = rest.split_first() else {
+        return Ok(Normalized {
+            args: vec![program],
+        });
+    };
+    let word = first.to_string_lossy();
+    if matches!(&*word, "/?" | "-?" | "?" | "/help" | "-help" | "help") {
+        return Ok(Normalized {
+            args: vec![program, "--help".into()],
+        });
+    }
+    // clap's own: options such as --help and --version, and modes that Eseutil does not have.
+    if word.starts_with("--") || matches!(&*word, "-h" | "-V" | "completions") {
+        let args = [program]
+            .into_iter()
+            .chain(args.iter().skip(1).cloned())
+            .collect();
+        return Ok(Normalized { args });
+    }
+    let mut rest = rest.to_vec();
+    let spec = find_mode(&word, &mut rest)?;
+    let mut translator = Translator {
+        spec,
+        exists,
+        options: vec![program, spec.name.into()],
+        files: Vec::new(),
+    };
+    translator.run(&rest)?;
+    let Translator {
+        mut options, files, ..
+    } = translator;
+    if !files.is_empty() {
+        options.push("--".into());
+        options.extend(files);
+    }
+    Ok(Normalized { args: options })
+}
+
+/// The mode that the first argument names. With a switch character only the first letter counts, as
+/// in the original (`/checksum` is no mode, `/k...` is); `/m` takes its second letter from a later
+/// switch and falls back to the header.
+fn find_mode(word: &str, rest: &mut Vec<OsString>) -> Result<&'static ModeSpec, UsageError> {
+    if let Some(found) = mode(word) {
+        return Ok(found);
+    }
+    let body = word
+        .strip_prefix(['/', '-'])
+        .or(word.eq_ignore_ascii_case("m").then_some(word))
+        .ok_or(UsageError::InvalidMode)?
+        .to_ascii_lowercase();
+    if let Some(found) = mode(&body) {
+        return Ok(found);
+    }
+    match body.as_bytes() {
+        [b'm'] => {
+            let later = rest.iter().position(|arg| dump_letter(arg).is_some());
+            let letter = later
+                .and_then(|at| dump_letter(&rest.remove(at)))
+                .unwrap_or('h');
+            mode(&format!("m{letter}")).ok_or(UsageError::InvalidMode)
+        }
+        [b'k', ..] => mode("k").ok_or(UsageError::InvalidMode),
+        _ => Err(UsageError::InvalidMode),
+    }
+}
+
+fn dump_letter(arg: &OsStr) -> Option<char> {
+    let text = arg.to_str()?;
+    match text.strip_prefix(['/', '-'])?.as_bytes() {
+        [letter] if DUMP_LETTERS.contains(&letter.to_ascii_lowercase()) => {
+            Some(letter.to_ascii_lowercase().into())
+        }
+        _ => None,
+    }
+}
+
+struct Translator<'a> {
+    spec: &'static ModeSpec,
+    exists: &'a dyn Fn(&OsStr) -> bool,
+    options: Vec<OsString>,
+    files: Vec<OsString>,
+}
+
+impl Translator<'_> {
+    fn run(&mut self, args: &[OsString]) -> Result<(), UsageError> {
+        let mut args = args.iter().peekable();
+        while let Some(arg) = args.next() {
+            if arg == "--" {
+                self.files.extend(args.cloned());
+                return Ok(());
+            }
+            let text = arg.to_string_lossy();
+            if text.starts_with("--") {
+                self.long(&text, arg, &mut args);
+            } else if self.is_switch(arg, &text) {
+                self.switch(&text, &mut args)?;
+            } else {
+                self.files.push(self.path(arg));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_switch(&self, arg: &OsStr, text: &str) -> bool {
+        match text.as_bytes() {
+            [b'-', _, ..] => true,
+            [b'/', _, ..] => !(self.exists)(arg),
+            _ => false,
+        }
+    }
+
+    /// `--name value` and `--name=value`, for clap to judge.
+    fn long<'b>(
+        &mut self,
+        text: &str,
+        arg: &OsStr,
+        args: &mut std::iter::Peekable<impl Iterator<Item = &'b OsString>>,
+    ) {
+        let name = text.trim_start_matches('-');
+        let takes_value = self
+            .spec
+            .all_options()
+            .any(|option| option.long == name && option.value != Value::None);
+        match args.next_if(|_| takes_value) {
+            Some(value) => self.option(name, value),
+            None => self.options.push(arg.to_owned()),
+        }
+    }
+
+    fn switch<'b>(
+        &mut self,
+        text: &str,
+        args: &mut std::iter::Peekable<impl Iterator<Item = &'b OsString>>,
+    ) -> Result<(), UsageError> {
+        let body = &text[1..];
+        if matches!(body, "?" | "h") && text.starts_with('-') || body == "?" {
+            self.options.push("--help".into());
+            return Ok(());
+        }
+        // Obsolete: the size of a log; recipes for ntds.dit still carry it.
+        if body.starts_with('!') || body.to_ascii_lowercase().starts_with("config") {
+            return Ok(());
+        }
+        if let Some(size) = page_size(body) {
+            if self
+                .spec
+                .options
+                .iter()
+                .any(|option| option.long == "page-size")
+            {
+                self.option("page-size", OsStr::new(size));
+            }
+            return Ok(());
+        }
+        let invalid = || UsageError::InvalidOption(text.to_owned());
+        let (option, glued) = self.find_option(body).ok_or_else(invalid)?;
+        match option.value {
+            Value::None if glued.is_empty() => {
+                self.options.push(format!("--{}", option.long).into());
+            }
+            Value::None => return Err(invalid()),
+            Value::Required(_) | Value::OneOf(..) => {
+                let glued = glued.trim_start_matches(':');
+                let value = if glued.is_empty() {
+                    args.next_if(|next| {
+                        let next_text = next.to_string_lossy();
+                        !self.is_switch(next, &next_text)
+                    })
+                    .map(|value| self.path(value))
+                    .ok_or(UsageError::Missing(missing_name(option)))?
+                } else {
+                    self.path(OsStr::new(glued))
+                };
+                self.option(option.long, &value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The option with the longest letters that `body` starts with, and what follows them.
+    fn find_option<'b>(&self, body: &'b str) -> Option<(&'static OptionSpec, &'b str)> {
+        self.spec
+            .all_options()
+            .flat_map(|option| option.letters.iter().map(move |letters| (option, *letters)))
+            .filter_map(|(option, letters)| {
+                let start = body.get(..letters.len())?;
+                start
+                    .eq_ignore_ascii_case(letters)
+                    .then(|| (option, &body[letters.len()..]))
+            })
+            .min_by_key(|(_, rest)| rest.len())
+    }
+
+    fn option(&mut self, long: &str, value: &OsStr) {
+        let mut arg = OsString::from(format!("--{long}="));
+        arg.push(value);
+        self.options.push(arg);
+    }
+
+    /// A path with backslashes that is not there, but would be with slashes, was meant so.
+    fn path(&self, arg: &OsStr) -> OsString {
+        if let Some(text) = arg.to_str().filter(|text| text.contains('\\'))
+            && !(self.exists)(arg)
+        {
+            return text.replace('\\', "/").into();
+        }
+        arg.to_owned()
+    }
+}
+
+/// `/2 /4 /8 /16 /32`: only the first digit is looked at, as in the original.
+fn page_size(body: &str) -> Option<&'static str> {
+    match body.as_bytes().first()? {
+        b'2' => Some("2"),
+        b'4' => Some("4"),
+        b'8' => Some("8"),
+        b'1' => Some("16"),
+        b'3' => Some("32"),
+        _ => None,
+    }
+}
+
+fn missing_name(option: &OptionSpec) -> &'static str {
+    match option.long {
+        "log-path" => "logfile path",
+        "temp-database" => "temporary database",
+        "streaming-file" => "streaming file",
+        _ => option.long,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{UsageError, normalize};
+
+    fn translate(line: &str) -> Result<String, UsageError> {
+        let args: Vec<_> = line.split(' ').map(Into::into).collect();
+        let exists = |path: &std::ffi::OsStr| path == "/data/p.edb" || path == "/logs";
+        let normal = normalize(&args, &exists)?;
+        let words: Vec<_> = normal
+            .args
+            .iter()
+            .map(|arg| arg.to_string_lossy().into_owned())
+            .collect();
+        Ok(words.join(" "))
+    }
+
+    #[test]
+    fn every_spelling_of_a_mode_means_the_same() {
+        for line in [
+            "exutil mh F",
+            "exutil /mh F",
+            "exutil -mh F",
+            "exutil /MH F",
+            "exutil /m /h F",
+            "exutil /m F",
+            "exutil -m F -h",
+            "eseutil /m F",
+            "esentutl /m /H F",
+            "exutil MH F",
+        ] {
+            assert_eq!(translate(line).unwrap(), "exutil mh -- F", "{line}");
+        }
+        assert_eq!(translate("exutil /m F /l").unwrap(), "exutil ml -- F");
+        assert_eq!(translate("exutil /ksum F").unwrap(), "exutil k -- F");
+        assert_eq!(translate("exutil /x F"), Err(UsageError::InvalidMode));
+        assert_eq!(translate("exutil priv1.edb"), Err(UsageError::InvalidMode));
+        assert_eq!(translate("exutil /?").unwrap(), "exutil --help");
+    }
+
+    #[test]
+    fn values_are_glued_or_apart() {
+        for line in [
+            "exutil mh F /l/logs",
+            "exutil mh F /l:/logs",
+            "exutil mh /l /logs F",
+            "exutil mh F -L /logs",
+            "exutil mh --log-path /logs F",
+            "exutil mh --log-path=/logs F",
+        ] {
+            assert_eq!(
+                translate(line).unwrap(),
+                "exutil mh --log-path=/logs -- F",
+                "{line}"
+            );
+        }
+        assert_eq!(
+            translate("exutil mh F /l /v"),
+            Err(UsageError::Missing("logfile path"))
+        );
+        assert_eq!(
+            translate("exutil mh F /q"),
+            Err(UsageError::InvalidOption("/q".into()))
+        );
+        assert_eq!(
+            translate("exutil mh F /vx"),
+            Err(UsageError::InvalidOption("/vx".into()))
+        );
+    }
+
+    #[test]
+    fn paths_are_told_from_switches() {
+        assert_eq!(
+            translate("exutil mh /data/p.edb").unwrap(),
+            "exutil mh -- /data/p.edb"
+        );
+        assert_eq!(
+            translate("exutil mh bk\\new\\p.edb").unwrap(),
+            "exutil mh -- bk/new/p.edb"
+        );
+        assert_eq!(translate("exutil mh -- -odd").unwrap(), "exutil mh -- -odd");
+        assert_eq!(
+            translate("exutil k /o /8 a b").unwrap(),
+            "exutil k --no-logo --page-size=8 -- a b"
+        );
+        assert_eq!(
+            translate("exutil mh ntds.dit /!10240 /16 /o").unwrap(),
+            "exutil mh --page-size=16 --no-logo -- ntds.dit"
+        );
+        assert_eq!(
+            translate("exutil k --page -1-5 F").unwrap(),
+            "exutil k --page=-1-5 -- F"
+        );
+    }
+}

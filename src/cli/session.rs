@@ -1,0 +1,250 @@
+//! One run of the command: where its output goes, in which format, and what it ends with.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+use std::time::Instant;
+
+use clap::ArgMatches;
+use serde::Serialize;
+
+use super::escape::escape;
+use super::exit::ExitStatus;
+use super::layout::Layout;
+use crate::error::Error;
+use crate::jet::JetError;
+use crate::problem::Finding;
+
+/// Version of the JSON documents; it changes when a field changes its meaning or goes away.
+const SCHEMA: &str = "exutil/1";
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Label for label as Eseutil.
+    Eseutil,
+    /// Tables.
+    Table,
+    /// JSON Lines, one document a file.
+    Json,
+}
+
+/// The state of a run.
+pub struct Session {
+    /// The format asked for.
+    pub format: Format,
+    mode: &'static str,
+    started: Instant,
+    status: ExitStatus,
+    jet: JetError,
+    headed: bool,
+    logo: bool,
+}
+
+#[derive(Serialize)]
+struct Document<'a, T> {
+    schema: &'static str,
+    mode: &'static str,
+    file: String,
+    jet: JetError,
+    status: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    findings: &'a [Finding],
+    result: Option<&'a T>,
+}
+
+impl Session {
+    /// Starts a run of `mode`.
+    pub fn new(mode: &'static str, matches: &ArgMatches) -> Self {
+        let format = match matches.get_one::<String>("format").map(String::as_str) {
+            Some("table") => Format::Table,
+            Some("json") => Format::Json,
+            _ => Format::Eseutil,
+        };
+        Self {
+            format,
+            mode,
+            started: Instant::now(),
+            status: ExitStatus::Clean,
+            jet: JetError::SUCCESS,
+            headed: false,
+            logo: !matches.get_flag("no-logo"),
+        }
+    }
+
+    /// True when a person reads along: Eseutil's layout then shows what Eseutil does not know.
+    pub fn for_people(&self) -> bool {
+        self.format == Format::Eseutil && std::io::stdout().is_terminal()
+    }
+
+    /// Prints in Eseutil's layout only.
+    pub fn eseutil(&self, text: &str) {
+        if self.format == Format::Eseutil {
+            write_out(text);
+        }
+    }
+
+    /// The banner, and `Initiating ... mode...`, once a run.
+    pub fn head(&mut self, initiating: &str) {
+        self.banner();
+        if !std::mem::replace(&mut self.headed, true) {
+            self.eseutil(&format!("Initiating {initiating} mode...\n"));
+        }
+    }
+
+    /// The banner, once a run.
+    pub fn banner(&mut self) {
+        if std::mem::replace(&mut self.logo, false) {
+            self.eseutil(&format!(
+                "\nexutil {}: offline utilities for the Extensible Storage Engine\n\n",
+                env!("CARGO_PKG_VERSION")
+            ));
+        }
+    }
+
+    /// Prints the report of one file and notes what it ends with.
+    pub fn report<T: Serialize>(
+        &mut self,
+        file: &Path,
+        jet: JetError,
+        findings: &[Finding],
+        result: &T,
+        layout: impl FnOnce() -> Layout,
+    ) {
+        self.note(jet);
+        match self.format {
+            Format::Eseutil => write_out(&layout().eseutil()),
+            Format::Table => {
+                write_out(&format!(
+                    "{}\n{}",
+                    escape(&file.to_string_lossy()),
+                    layout().table()
+                ));
+                write_out(&findings_table(findings));
+            }
+            Format::Json => self.document(file, jet, None, findings, Some(result)),
+        }
+    }
+
+    /// Tells that the operation could not be done on this file.
+    pub fn failure(&mut self, file: &Path, error: &Error, eseutil: &str) {
+        self.note(error.jet());
+        match self.format {
+            Format::Eseutil => write_out(eseutil),
+            Format::Table => write_out(&format!("{}\n", escape(&error.to_string()))),
+            Format::Json => {
+                self.document::<()>(file, error.jet(), Some(error.to_string()), &[], None);
+            }
+        }
+    }
+
+    fn document<T: Serialize>(
+        &self,
+        file: &Path,
+        jet: JetError,
+        error: Option<String>,
+        findings: &[Finding],
+        result: Option<&T>,
+    ) {
+        let status = ExitStatus::of(jet).code();
+        let file = file.to_string_lossy().into_owned();
+        let mode = self.mode;
+        let document = Document {
+            schema: SCHEMA,
+            mode,
+            file,
+            jet,
+            status,
+            error,
+            findings,
+            result,
+        };
+        match serde_json::to_string(&document) {
+            Ok(line) => write_out(&format!("{line}\n")),
+            Err(error) => eprintln!("exutil: {error}"),
+        }
+    }
+
+    /// The first error counts for the closing line, the worst for the status.
+    pub fn note(&mut self, jet: JetError) {
+        if !self.jet.is_error() {
+            self.jet = jet;
+        }
+        self.status = self.status.max(ExitStatus::of(jet));
+    }
+
+    /// The status so far, without a closing line.
+    pub const fn status(&self) -> ExitStatus {
+        self.status
+    }
+
+    /// Prints the closing line and gives the status.
+    pub fn close(self) -> ExitStatus {
+        let elapsed = self.started.elapsed();
+        // As the original: milliseconds are not padded.
+        let took = format!("{}.{} seconds.", elapsed.as_secs(), elapsed.subsec_millis());
+        let line = match self.format {
+            Format::Json => return self.status,
+            _ if self.jet.is_error() => {
+                format!(
+                    "\n\nOperation terminated with error {} after {took}\n\n",
+                    self.jet
+                )
+            }
+            _ if self.jet != JetError::SUCCESS => {
+                format!(
+                    "\nOperation completed successfully with {} after {took}\n\n",
+                    self.jet
+                )
+            }
+            _ => format!("\nOperation completed successfully in {took}\n\n"),
+        };
+        write_out(&line);
+        self.status
+    }
+}
+
+fn findings_table(findings: &[Finding]) -> String {
+    /// More rows than this nobody reads; JSON has them all.
+    const SHOWN: usize = 100;
+    if findings.is_empty() {
+        return String::new();
+    }
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED);
+    table.set_header(["Code", "Severity", "JET", "Page", "What", "Detail"]);
+    for finding in findings.iter().take(SHOWN) {
+        let info = finding.problem.info();
+        let file = finding.place.file.iter().map(String::as_str);
+        let detail: Vec<_> = file
+            .chain([finding.detail.as_str()])
+            .filter(|part| !part.is_empty())
+            .collect();
+        table.add_row([
+            info.code.to_owned(),
+            format!("{:?}", info.severity).to_lowercase(),
+            info.jet.code().to_string(),
+            finding
+                .place
+                .page
+                .map(|page| page.to_string())
+                .unwrap_or_default(),
+            info.text.to_owned(),
+            escape(&detail.join(": ")).into_owned(),
+        ]);
+    }
+    let more = findings.len().saturating_sub(SHOWN);
+    let rest = if more > 0 {
+        format!("and {more} more\n")
+    } else {
+        String::new()
+    };
+    format!("{table}\n{rest}")
+}
+
+/// A reader that closes the pipe early is no error of ours.
+pub fn write_out(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}

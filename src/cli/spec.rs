@@ -1,0 +1,222 @@
+//! The one table of modes and options. The argument translator, clap's parser, `--help`, the man
+//! pages and the shell completions are all made from it.
+
+/// What follows an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value {
+    /// Nothing.
+    None,
+    /// Always a value; its name in the help.
+    Required(&'static str),
+    /// One of these words.
+    OneOf(&'static str, &'static [&'static str]),
+}
+
+/// One option.
+#[derive(Debug, Clone, Copy)]
+pub struct OptionSpec {
+    /// Its long name.
+    pub long: &'static str,
+    /// What Eseutil calls it, behind the slash; empty where it has no such option.
+    pub letters: &'static [&'static str],
+    /// What follows.
+    pub value: Value,
+    /// A line of help.
+    pub help: &'static str,
+}
+
+/// One mode.
+#[derive(Debug, Clone, Copy)]
+pub struct ModeSpec {
+    /// Its name, as Eseutil spells it without the slash.
+    pub name: &'static str,
+    /// One line.
+    pub about: &'static str,
+    /// What it does, what it changes.
+    pub description: &'static str,
+    /// What it is given: the name in the help.
+    pub files: &'static str,
+    /// An example with a word on what comes out.
+    pub example: &'static str,
+    /// Its own options; the common ones come with every mode.
+    pub options: &'static [OptionSpec],
+}
+
+/// Options of every mode.
+pub const COMMON: &[OptionSpec] = &[
+    OptionSpec {
+        long: "format",
+        letters: &[],
+        value: Value::OneOf("FORMAT", &["eseutil", "table", "json"]),
+        help: "Layout of the output: Eseutil's, label for label (default); tables; JSON Lines, one document a file",
+    },
+    OptionSpec {
+        long: "no-logo",
+        letters: &["o"],
+        value: Value::None,
+        help: "Leave out the banner",
+    },
+    OptionSpec {
+        long: "threads",
+        letters: &[],
+        value: Value::Required("N"),
+        help: "Number of worker threads (default: one a processor); the result is the same for any number",
+    },
+];
+
+const PAGE_SIZE: OptionSpec = OptionSpec {
+    long: "page-size",
+    letters: &[], // /2 /4 /8 /16 /32: the digits are the switch, see normalize
+    value: Value::OneOf("KIB", &["2", "4", "8", "16", "32"]),
+    help: "Take this page size in KiB instead of reading it from the header (Eseutil: /4, /8, ...)",
+};
+
+/// Every mode, in the order of the help.
+pub const MODES: &[ModeSpec] = &[
+    ModeSpec {
+        name: "mh",
+        about: "Dump the header of a database or streaming file",
+        description: "Prints every field of the header: format, state, the log range that recovery \
+            needs, signatures, positions, backups, error counters. Of the two copies the one is \
+            shown that the engine would use; warnings tell when a copy is damaged or when they \
+            differ. A database restored from an online backup shows its trailer page too. For a \
+            dirty database the names of the log files needed are listed, and which of them lie \
+            beside the file (on a terminal, in tables and JSON, or with --logs). Changes nothing.",
+        files: "FILE",
+        example: "exutil mh priv1.edb\n    The header; 'State:' says whether recovery is needed.",
+        options: &[
+            OptionSpec {
+                long: "verbose",
+                letters: &["v"],
+                value: Value::None,
+                help: "Show both header copies, good or bad",
+            },
+            OptionSpec {
+                long: "logs",
+                letters: &[],
+                value: Value::None,
+                help: "List the log files that recovery needs, also where Eseutil's layout has no such lines",
+            },
+            OptionSpec {
+                long: "log-path",
+                letters: &["l"],
+                value: Value::Required("DIR"),
+                help: "Look for the log files here instead of beside the database",
+            },
+            OptionSpec {
+                long: "streaming-file",
+                letters: &["s"],
+                value: Value::Required("FILE"),
+                help: "Tell whether this streaming file (.stm) belongs to the database",
+            },
+            PAGE_SIZE,
+        ],
+    },
+    ModeSpec {
+        name: "mk",
+        about: "Dump a checkpoint",
+        description: "Prints where recovery of a log stream starts, its signature and environment, \
+            and the databases attached. The first good one of its two copies is shown. Changes \
+            nothing.",
+        files: "FILE",
+        example: "exutil mk E00.chk\n    'Checkpoint:' names the first log that recovery reads.",
+        options: &[],
+    },
+    ModeSpec {
+        name: "ml",
+        about: "Dump a log file's header, or check a whole log stream",
+        description: "With a log file: its header, attached databases, the position of its end, \
+            and whether its blocks are sound. With a base name (E00, optionally behind a \
+            directory): all logs of the stream in order, each checked by itself and against the \
+            one before: missing generations, creation times, signatures, checksums. The first \
+            error is what the run ends with. Changes nothing.",
+        files: "LOG|BASE",
+        example: "exutil ml /mnt/dump/E00\n    One line a log, '- OK' or what is wrong.",
+        options: &[],
+    },
+    ModeSpec {
+        name: "mp",
+        about: "Dump a flush map (.jfm)",
+        description: "Prints the header of a flush map and checks its pages. Changes nothing.",
+        files: "FILE",
+        example: "exutil mp priv1.jfm\n    The header, with the signature that ties it to its database.",
+        options: &[],
+    },
+    ModeSpec {
+        name: "k",
+        about: "Verify the checksum of every page",
+        description: "Reads a database once, in parallel, and checks every page's checksum and \
+            page number. Single wrong bits that the error-correcting code can mend are told apart \
+            from damage. Pages that the disk cannot read are counted and the scan goes on. Of a \
+            streaming file only the headers carry checksums of their own. A log file, a log base \
+            name, a checkpoint or a flush map is verified too. Bad pages are named on standard \
+            error, the counts follow on standard output. Changes nothing.",
+        files: "FILE|BASE",
+        example: "exutil k priv1.edb\n    Counts of bad, correctable, uninitialised pages; status 4 if any is bad.",
+        options: &[
+            OptionSpec {
+                long: "page",
+                letters: &[],
+                value: Value::Required("A-B"),
+                help: "Only these pages (or one page); -1 and 0 are the header and its shadow",
+            },
+            OptionSpec {
+                long: "list",
+                letters: &[],
+                value: Value::None,
+                help: "Print the bad pages only, one a line: number, kind, detail, separated by tabs",
+            },
+            OptionSpec {
+                long: "temp-database",
+                letters: &["t"],
+                value: Value::Required("FILE"),
+                help: "Accepted for Eseutil's sake; no temporary database is needed",
+            },
+            OptionSpec {
+                long: "ignore-streaming",
+                letters: &["i"],
+                value: Value::None,
+                help: "Accepted for Eseutil's sake",
+            },
+            PAGE_SIZE,
+        ],
+    },
+];
+
+/// The mode of this name.
+#[must_use]
+pub fn mode(name: &str) -> Option<&'static ModeSpec> {
+    MODES
+        .iter()
+        .find(|mode| mode.name.eq_ignore_ascii_case(name))
+}
+
+impl ModeSpec {
+    /// Own and common options.
+    pub fn all_options(&self) -> impl Iterator<Item = &'static OptionSpec> {
+        self.options.iter().chain(COMMON)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MODES;
+
+    #[test]
+    fn names_and_letters_are_unique_within_a_mode() {
+        for mode in MODES {
+            let mut longs: Vec<_> = mode.all_options().map(|option| option.long).collect();
+            let mut letters: Vec<_> = mode
+                .all_options()
+                .flat_map(|option| option.letters)
+                .collect();
+            let (a, b) = (longs.len(), letters.len());
+            longs.sort_unstable();
+            longs.dedup();
+            letters.sort_unstable();
+            letters.dedup();
+            assert_eq!((a, b), (longs.len(), letters.len()), "{}", mode.name);
+            assert!(mode.example.contains(&format!("exutil {}", mode.name)));
+        }
+    }
+}
