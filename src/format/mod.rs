@@ -6,6 +6,7 @@ pub mod checksum;
 pub mod dbheader;
 pub mod flushmap;
 pub mod ids;
+pub mod keys;
 pub mod loghdr;
 pub mod page;
 pub mod schema;
