@@ -9,6 +9,7 @@ pub mod ids;
 pub mod keys;
 pub mod loghdr;
 pub mod page;
+pub mod record;
 pub mod schema;
 pub mod stamp;
 pub mod trailer;
