@@ -5,6 +5,7 @@
 //! [`jet`], [`problem`], [`progress`]. [`build`] writes databases from nothing. The command line
 //! (`cli`, a feature) only translates.
 
+pub mod build;
 pub mod error;
 pub mod format;
 pub mod jet;
