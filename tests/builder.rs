@@ -12,17 +12,9 @@ use std::path::Path;
 
 use exutil::format::ids::PageSize;
 
-const REVISIONS: [u32; 5] = [9, 0xC, 0x11, 20, 290];
-
-fn formats() -> impl Iterator<Item = (PageSize, u32)> {
-    let sizes = PageSize::ALL.into_iter();
-    let all = sizes.flat_map(|size| REVISIONS.map(|major| (size, major)));
-    all.filter(|(size, major)| *size != PageSize::K2 || *major <= 20)
-}
-
 #[test]
 fn every_page_size_and_revision_is_whole() {
-    for (size, major) in formats() {
+    for (size, major) in samples::formats() {
         let rows = 3 * size.bytes() as i32 / 64;
         let bytes = samples::wide(samples::options(size, major, 5).unwrap(), rows).unwrap();
         let content = walk::check(&bytes);
@@ -43,7 +35,7 @@ fn every_page_size_and_revision_is_whole() {
 
 #[test]
 fn small_databases_are_whole() {
-    for (size, major) in formats() {
+    for (size, major) in samples::formats() {
         let bytes = samples::mini(samples::options(size, major, 5).unwrap()).unwrap();
         walk::check(&bytes);
     }

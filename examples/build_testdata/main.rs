@@ -1,11 +1,12 @@
-//! Writes the sample databases of `testdata/`, or one large database for benchmarks.
+//! Writes the sample databases of `testdata/`, one large database for benchmarks, or one database of
+//! every page size and some formats with all column types and indexes.
 //!
 //! ```text
 //! cargo run --example build_testdata -- DIR
 //! cargo run --release --example build_testdata -- --big SIZE FILE [--page-size N] [--revision N]
+//! cargo run --example build_testdata -- --wide DIR
 //! ```
 
-#[allow(dead_code, reason = "the tests use the rest")]
 mod samples;
 
 use std::error::Error;
@@ -19,6 +20,8 @@ use exutil::format::ids::PageSize;
 const BATCH: u32 = 4000;
 /// Longest body in a large database.
 const BODY: u64 = 12_000;
+/// Rows of each table of a wide database.
+const WIDE_ROWS: i32 = 400;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,13 +31,22 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (page_size, major) = switches(rest)?;
             write_big(parse_size(size)?, Path::new(file), page_size, major)
         }
-        _ => Err("DIR, or --big SIZE FILE [--page-size N] [--revision N]".into()),
+        ["--wide", dir] => write_wide(Path::new(dir)),
+        _ => Err("DIR, --wide DIR, or --big SIZE FILE [--page-size N] [--revision N]".into()),
     }
 }
 
 fn write_samples(dir: &Path) -> Result<(), Box<dyn Error>> {
     for (name, bytes) in samples::all()? {
         std::fs::write(dir.join(name), bytes)?;
+    }
+    Ok(())
+}
+
+fn write_wide(dir: &Path) -> Result<(), Box<dyn Error>> {
+    for (page_size, major) in samples::formats() {
+        let bytes = samples::wide(samples::options(page_size, major, 5)?, WIDE_ROWS)?;
+        std::fs::write(dir.join(format!("wide-{page_size}-{major}.edb")), bytes)?;
     }
     Ok(())
 }

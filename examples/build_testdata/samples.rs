@@ -28,6 +28,13 @@ pub fn options(page_size: PageSize, major: u32, seed: u32) -> Result<Options, Bu
     Ok(Options::new(page_size, format, seed))
 }
 
+/// Page sizes with formats that brought something new to them.
+pub fn formats() -> impl Iterator<Item = (PageSize, u32)> {
+    let sizes = PageSize::ALL.into_iter();
+    let all = sizes.flat_map(|size| [9, 0xC, 0x11, 20, 290].map(|major| (size, major)));
+    all.filter(|(size, major)| *size != PageSize::K2 || *major <= 20)
+}
+
 /// A repeatable stream of numbers (xorshift).
 pub struct Noise(u64);
 

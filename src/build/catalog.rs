@@ -10,6 +10,7 @@ use super::space::{Extent, ObjectSpace};
 use super::table::{LV_DENSITY, Placed, Secondary, TableWriter};
 use crate::format::ids::{Objid, PageSize, Pgno};
 use crate::format::keys::DEFAULT_KEY_MOST;
+use crate::format::record::encode::FIXED_START;
 use crate::format::schema::{
     CatalogType, Coltyp, FidKind, KeySegment, column_flags, index_flags, table_flags,
 };
@@ -148,7 +149,9 @@ pub(super) fn describe<W: Write + Seek>(
     let mut table_row = row(CatalogType::Table, id, &table.name, numbers);
     table_row.row = table_row.row.set(fid::ROOT_FLAG, [ROOT_FLAG]);
     rows.push(table_row);
-    let mut offset = crate::format::record::encode::FIXED_START as u16;
+    // The catalogs say 4 of all their columns; their layout is known without them. [verified]
+    let is_catalog = table.flags & table_flags::FIXED_DDL != 0;
+    let mut offset = FIXED_START as u16;
     for (fid, column) in &table.columns {
         let number = u32::from(fid.get());
         let mut entry = row(
@@ -159,7 +162,9 @@ pub(super) fn describe<W: Write + Seek>(
         );
         if fid.kind() == FidKind::Fixed {
             entry.row = entry.row.set(fid::RECORD_OFFSET, offset.to_le_bytes());
-            offset += column.max as u16;
+            if !is_catalog {
+                offset += column.max as u16;
+            }
         }
         if let Some(default) = &column.default {
             entry.row = entry.row.set(fid::DEFAULT_VALUE, default.clone());

@@ -248,7 +248,8 @@ impl TreeWriter {
     /// True while the node fits into the root, which has no prefix. [format notes 2.6]
     fn push_to_root(&mut self, key: &[u8], data: &[u8], flags: NodeFlags) -> bool {
         let need = TAG_BYTES + COUNT_BYTES + key.len() + data.len();
-        self.within_density(need) && self.leaf.push_node(0, key, data, flags.bits()).is_ok()
+        let is_first = self.leaf.view().node_count() == 0;
+        (is_first || self.within_density(need)) && push(&mut self.leaf, 0, key, data, flags)
     }
 
     /// Moves the root's nodes to the first leaf proper.
