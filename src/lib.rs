@@ -1,10 +1,11 @@
 //! exutil: offline tools for ESE databases (Exchange, Active Directory, Windows).
 //!
 //! The rooms, each using only those before it: [`format`](mod@format) (bytes and values), [`storage`]
-//! (files and pages), [`log`] (log streams), [`ops`] (what a user asks for); beside them [`error`],
-//! [`jet`], [`problem`], [`progress`]. [`build`] writes databases from nothing. The command line
-//! (`cli`, a feature) only translates.
+//! (files and pages), [`tree`] (B+ trees), [`log`] (log streams), [`ops`] (what a user asks for);
+//! beside them [`error`], [`jet`], [`problem`], [`progress`]. [`build`] writes databases from nothing.
+//! The command line ([`cli`], a feature) only translates.
 
+pub mod build;
 pub mod error;
 pub mod format;
 pub mod jet;
@@ -13,6 +14,7 @@ pub mod ops;
 pub mod problem;
 pub mod progress;
 pub mod storage;
+pub mod tree;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -38,6 +38,8 @@ pub struct Session {
     jet: JetError,
     headed: bool,
     logo: bool,
+    /// Some file could be opened and worked on.
+    opened: bool,
 }
 
 #[derive(Serialize)]
@@ -68,6 +70,7 @@ impl Session {
             status: ExitStatus::Clean,
             jet: JetError::SUCCESS,
             headed: false,
+            opened: false,
             logo: !matches.get_flag("no-logo"),
         }
     }
@@ -112,6 +115,7 @@ impl Session {
         layout: impl FnOnce() -> Layout,
     ) {
         self.note(jet);
+        self.opened = true;
         match self.format {
             Format::Eseutil => write_out(&layout().eseutil()),
             Format::Table => {
@@ -165,6 +169,11 @@ impl Session {
         }
     }
 
+    /// Notes that a file was opened, whatever becomes of it.
+    pub const fn opened(&mut self) {
+        self.opened = true;
+    }
+
     /// The first error counts for the closing line, the worst for the status.
     pub fn note(&mut self, jet: JetError) {
         if !self.jet.is_error() {
@@ -197,7 +206,7 @@ impl Session {
                     self.jet
                 )
             }
-            _ => format!("\nOperation completed successfully in {took}\n\n"),
+            _ => format!("\n\nOperation completed successfully in {took}\n\n\n"),
         };
         write_out(&line);
         self.status

@@ -7,6 +7,7 @@ pub mod compress;
 pub mod dbheader;
 pub mod flushmap;
 pub mod ids;
+pub mod keys;
 pub mod loghdr;
 pub mod lv;
 pub mod page;

@@ -21,7 +21,10 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
                 session.report(path, jet, &report.findings, &report, || layout(&report));
             }
             // Eseutil says no more of a bad checkpoint than its closing line.
-            Err(error @ Error::CheckpointCorrupt { .. }) => session.failure(path, &error, ""),
+            Err(error @ Error::CheckpointCorrupt { .. }) => {
+                session.opened();
+                session.failure(path, &error, "");
+            }
             Err(error) => session.failure(path, &error, &format!("Error: {error}\n")),
         }
     }

@@ -37,7 +37,7 @@ fn dump_log(session: &mut Session, path: &Path) {
         path.file_name()
             .and_then(|name| name.to_str()?.get(..BASE_LEN))
             .unwrap_or_default(),
-        path.display()
+        shown(path)
     ));
     match read_log(path) {
         Ok(report) => session.report(path, report.jet(), &report.findings, &report, || {
@@ -67,10 +67,10 @@ fn layout(report: &StreamReport) -> Layout {
     for entry in &report.entries {
         match entry {
             StreamEntry::Log { path, troubles, .. } if troubles.is_empty() => {
-                out.text(format!("      Log file: {} - OK", path.display()));
+                out.text(format!("      Log file: {} - OK", shown(path)));
             }
             StreamEntry::Log { path, troubles, .. } => {
-                out.text(format!("      Log file: {}", path.display()));
+                out.text(format!("      Log file: {}", shown(path)));
                 for trouble in troubles {
                     out.text(format!("{:16}{}", "", log_text::trouble_text(trouble)));
                 }
@@ -93,12 +93,15 @@ fn layout(report: &StreamReport) -> Layout {
         }
     }
     out.blank();
-    if report.jet.is_error() {
-        out.blank();
-    } else {
+    if !report.jet.is_error() {
         out.text("No damaged log files were found.").blank();
     }
     out
+}
+
+/// Logs of the current directory are shown by their names alone.
+fn shown(path: &Path) -> std::path::Display<'_> {
+    path.strip_prefix(".").unwrap_or(path).display()
 }
 
 /// `E00{0000007D - 0000007F}.log`

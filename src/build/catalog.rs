@@ -1,0 +1,405 @@
+//! The catalog: what its rows say of tables, columns, indexes and long value trees.
+//! [format notes chapter 6]
+
+use std::io::{Seek, Write};
+
+use super::core::Core;
+use super::error::BuildError;
+use super::schema::{CODE_PAGE_ASCII, CODE_PAGE_UNICODE, Column, Index, Row, Table};
+use super::space::{Extent, ObjectSpace};
+use super::table::{LV_DENSITY, Placed, Secondary, TableWriter};
+use crate::format::ids::{Objid, PageSize, Pgno};
+use crate::format::keys::DEFAULT_KEY_MOST;
+use crate::format::record::encode::FIXED_START;
+use crate::format::schema::{
+    CatalogType, Coltyp, FidKind, KeySegment, column_flags, index_flags, table_flags,
+};
+
+/// Column ids of the catalog. [format notes 6.2]
+mod fid {
+    use crate::format::schema::Fid;
+
+    pub const OBJID_TABLE: Fid = Fid::new(1);
+    pub const TYPE: Fid = Fid::new(2);
+    pub const ID: Fid = Fid::new(3);
+    pub const COLTYP_OR_PGNO: Fid = Fid::new(4);
+    pub const SPACE_USAGE: Fid = Fid::new(5);
+    pub const FLAGS: Fid = Fid::new(6);
+    pub const PAGES_OR_LOCALE: Fid = Fid::new(7);
+    pub const ROOT_FLAG: Fid = Fid::new(8);
+    pub const RECORD_OFFSET: Fid = Fid::new(9);
+    pub const LCMAP_FLAGS: Fid = Fid::new(10);
+    pub const KEY_MOST: Fid = Fid::new(11);
+    pub const NAME: Fid = Fid::new(128);
+    pub const DEFAULT_VALUE: Fid = Fid::new(131);
+    pub const KEY_FIDS: Fid = Fid::new(132);
+    pub const VAR_SEG_MAC: Fid = Fid::new(133);
+    pub const CONDITIONS: Fid = Fid::new(134);
+    pub const LOCALE_NAME: Fid = Fid::new(261);
+}
+
+/// Columns of the catalog in order of their ids: fixed, variable, tagged. [format notes 6.2]
+const FIXED: [(&str, Coltyp); 13] = [
+    ("ObjidTable", Coltyp::Long),
+    ("Type", Coltyp::Short),
+    ("Id", Coltyp::Long),
+    ("ColtypOrPgnoFDP", Coltyp::Long),
+    ("SpaceUsage", Coltyp::Long),
+    ("Flags", Coltyp::Long),
+    ("PagesOrLocale", Coltyp::Long),
+    ("RootFlag", Coltyp::Bit),
+    ("RecordOffset", Coltyp::Short),
+    ("LCMapFlags", Coltyp::Long),
+    ("KeyMost", Coltyp::UnsignedShort),
+    ("LVChunkMax", Coltyp::Long),
+    ("PgnoFDPLastSetTime", Coltyp::DateTime),
+];
+const VARIABLE: [(&str, Coltyp); 10] = [
+    ("Name", Coltyp::Text),
+    ("Stats", Coltyp::Binary),
+    ("TemplateTable", Coltyp::Text),
+    ("DefaultValue", Coltyp::Binary),
+    ("KeyFldIDs", Coltyp::Binary),
+    ("VarSegMac", Coltyp::Binary),
+    ("ConditionalColumns", Coltyp::Binary),
+    ("TupleLimits", Coltyp::Binary),
+    ("Version", Coltyp::Binary),
+    ("SortID", Coltyp::Binary),
+];
+const TAGGED: [&str; 6] = [
+    "CallbackData",
+    "CallbackDependencies",
+    "SeparateLV",
+    "SpaceHints",
+    "SpaceDeferredLVHints",
+    "LocaleName",
+];
+/// Fixed columns that may not be null, and the name. [verified]
+const NOT_NULL: usize = 7;
+
+/// First revision whose indexes name their locale instead of numbering it. [format notes 6.2]
+const LOCALE_NAMES_SINCE: u32 = 0x12;
+/// First revision with the `KeyMost` column. [format notes 12.1]
+const KEY_MOST_SINCE: u32 = 0xC;
+/// English (United States), as every old database has it. [verified]
+const LOCALE_ID: u32 = 0x409;
+/// The same by name.
+const LOCALE: &str = "en-US";
+/// Sort key, ignoring case, kana and width. [format notes 6.6]
+const LCMAP_FLAGS: u32 = 0x0003_0401;
+/// Root flag of table rows: true.
+const ROOT_FLAG: u8 = 0xFF;
+
+/// Page numbers that never vary. [format notes 5.9]
+const CATALOG: Extent = Extent::new(4, 20);
+const INDEX_PAGES: u32 = 3;
+const SHADOW_ROOT: u32 = 24;
+const NAME_INDEX: Placed = Placed {
+    objid: Objid::new(4),
+    root: Pgno::new(7),
+};
+const ROOT_OBJECTS_INDEX: Placed = Placed {
+    objid: Objid::new(5),
+    root: Pgno::new(10),
+};
+/// Last object id that every database has.
+pub(super) const LAST_SYSTEM_OBJID: u32 = 5;
+
+/// A row of both catalogs, with its key.
+pub(super) struct CatalogRow {
+    key: (Objid, CatalogType, u32),
+    row: Row,
+}
+
+/// Pages of the shadow catalog's first extent. [format notes 5.9]
+const fn shadow_extent(major: u32, page_size: PageSize) -> Extent {
+    let pages = match (major, page_size) {
+        (0..0x14, _) => 9,
+        (_, PageSize::K2) => 6,
+        _ => 5,
+    };
+    Extent::new(SHADOW_ROOT, pages)
+}
+
+/// The first page that no system table has from the start.
+pub(super) const fn first_user_page(major: u32, page_size: PageSize) -> u32 {
+    let shadow = shadow_extent(major, page_size);
+    shadow.first + shadow.count
+}
+
+/// Adds the rows of a finished table: itself, its columns, indexes and long value tree.
+pub(super) fn describe<W: Write + Seek>(
+    core: &mut Core<W>,
+    table: &Table,
+    own: Placed,
+    (indexes, lv): (&[(Index, Placed)], Option<Placed>),
+) {
+    let major = core.format.major;
+    let row = |kind, id, name: &str, numbers| {
+        let row = common(own.objid, kind, id, name, numbers);
+        CatalogRow {
+            key: (own.objid, kind, id),
+            row,
+        }
+    };
+    let (id, root) = (own.objid.get(), own.root.get());
+    let density = table.density.into();
+    let mut rows = Vec::new();
+    let numbers = [root, density, table.flags, table.pages];
+    let mut table_row = row(CatalogType::Table, id, &table.name, numbers);
+    table_row.row = table_row.row.set(fid::ROOT_FLAG, [ROOT_FLAG]);
+    rows.push(table_row);
+    // The catalogs say 4 of all their columns; their layout is known without them. [verified]
+    let is_catalog = table.flags & table_flags::FIXED_DDL != 0;
+    let mut offset = FIXED_START as u16;
+    for (fid, column) in &table.columns {
+        let number = u32::from(fid.get());
+        let mut entry = row(
+            CatalogType::Column,
+            number,
+            &column.name,
+            column_numbers(column),
+        );
+        if fid.kind() == FidKind::Fixed {
+            entry.row = entry.row.set(fid::RECORD_OFFSET, offset.to_le_bytes());
+            if !is_catalog {
+                offset += column.max as u16;
+            }
+        }
+        if let Some(default) = &column.default {
+            entry.row = entry.row.set(fid::DEFAULT_VALUE, default.clone());
+        }
+        rows.push(entry);
+    }
+    let primary = table.primary.iter().map(|index| (index, own));
+    for (index, placed) in primary.chain(indexes.iter().map(|(index, placed)| (index, *placed))) {
+        let numbers = index_numbers(index, placed, major);
+        let mut entry = row(CatalogType::Index, placed.objid.get(), &index.name, numbers);
+        entry.row = index_details(entry.row, index, major);
+        rows.push(entry);
+    }
+    if let Some(lv) = lv {
+        let numbers = [lv.root.get(), LV_DENSITY.into(), 0, 1];
+        rows.push(row(CatalogType::LongValue, lv.objid.get(), "LV", numbers));
+    }
+    core.catalog.extend(rows);
+}
+
+/// The columns that every row has; `numbers` are the columns 4 to 7.
+fn common(table: Objid, kind: CatalogType, id: u32, name: &str, numbers: [u32; 4]) -> Row {
+    let fids = [
+        fid::COLTYP_OR_PGNO,
+        fid::SPACE_USAGE,
+        fid::FLAGS,
+        fid::PAGES_OR_LOCALE,
+    ];
+    let row = Row::new()
+        .set(fid::OBJID_TABLE, table.get().to_le_bytes())
+        .set(fid::TYPE, (kind as i16 + 1).to_le_bytes())
+        .set(fid::ID, id.to_le_bytes())
+        .set(fid::NAME, name);
+    fids.into_iter()
+        .zip(numbers)
+        .fold(row, |row, (fid, number)| row.set(fid, number.to_le_bytes()))
+}
+
+fn column_numbers(column: &Column) -> [u32; 4] {
+    [
+        column.coltyp.number(),
+        column.max,
+        column.flags,
+        column.code_page.into(),
+    ]
+}
+
+fn index_numbers(index: &Index, placed: Placed, major: u32) -> [u32; 4] {
+    let locale = if major < LOCALE_NAMES_SINCE {
+        LOCALE_ID
+    } else {
+        0
+    };
+    [placed.root.get(), index.density.into(), index.flags, locale]
+}
+
+fn index_details(row: Row, index: &Index, major: u32) -> Row {
+    let mut row = row
+        .set(fid::LCMAP_FLAGS, LCMAP_FLAGS.to_le_bytes())
+        .set(fid::KEY_FIDS, segments(&index.segments));
+    let key_most = usize::from(index.key_most);
+    if key_most != DEFAULT_KEY_MOST && major >= KEY_MOST_SINCE {
+        row = row.set(fid::KEY_MOST, index.key_most.to_le_bytes());
+    }
+    if index.var_seg_mac < index.key_most {
+        row = row.set(fid::VAR_SEG_MAC, index.var_seg_mac.to_le_bytes());
+    }
+    if !index.conditions.is_empty() {
+        row = row.set(fid::CONDITIONS, segments(&index.conditions));
+    }
+    if major >= LOCALE_NAMES_SINCE {
+        let name: Vec<u8> = LOCALE.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        row = row.set(fid::LOCALE_NAME, name);
+    }
+    row
+}
+
+/// Four bytes per segment: flags, zero, column id. [format notes 6.6]
+fn segments(segments: &[KeySegment]) -> Vec<u8> {
+    let flags = |segment: &KeySegment| {
+        u8::from(segment.template) << 7
+            | u8::from(segment.descending) << 6
+            | u8::from(segment.must_be_null) << 5
+    };
+    segments
+        .iter()
+        .flat_map(|segment| {
+            let [low, high] = segment.fid.get().to_le_bytes();
+            [flags(segment), 0, low, high]
+        })
+        .collect()
+}
+
+/// Writes both catalogs, whose rows describe themselves too.
+pub(super) fn write<W: Write + Seek>(core: &mut Core<W>) -> Result<(), BuildError> {
+    let shadow_space = shadow_extent(core.format.major, core.page_size);
+    let main = system_table("MSysObjects", core.format.major, CATALOG.count);
+    let shadow = system_table("MSysObjectsShadow", core.format.major, shadow_space.count);
+    let indexes = [
+        (name_index(), NAME_INDEX),
+        (root_objects_index(), ROOT_OBJECTS_INDEX),
+    ];
+    let placed = |objid, first| Placed {
+        objid,
+        root: Pgno::new(first),
+    };
+    let main_place = placed(Objid::CATALOG, CATALOG.first);
+    let shadow_place = placed(Objid::CATALOG_SHADOW, SHADOW_ROOT);
+    describe(core, &main, main_place, (&indexes, None));
+    describe(core, &shadow, shadow_place, (&[], None));
+    let mut rows = std::mem::take(&mut core.catalog);
+    rows.sort_unstable_by_key(|row| row.key);
+
+    let root = Pgno::new(1);
+    let mut space = ObjectSpace::multiple(CATALOG, root);
+    let secondary = indexes
+        .into_iter()
+        .map(|(index, placed)| {
+            let run = space.take_run(INDEX_PAGES);
+            let run = run.unwrap_or(Extent::new(placed.root.get(), INDEX_PAGES));
+            let space = ObjectSpace::multiple(run, space.fdp());
+            Secondary::new(index, placed.objid, Some(space))
+        })
+        .collect();
+    write_one(core, (main, Objid::CATALOG), space, secondary, &rows)?;
+    let space = ObjectSpace::multiple(shadow_space, root);
+    let shadow = (shadow, Objid::CATALOG_SHADOW);
+    write_one(core, shadow, space, Vec::new(), &rows)
+}
+
+fn write_one<W: Write + Seek>(
+    core: &mut Core<W>,
+    (table, objid): (Table, Objid),
+    space: ObjectSpace,
+    secondary: Vec<Secondary>,
+    rows: &[CatalogRow],
+) -> Result<(), BuildError> {
+    let mut writer = TableWriter::new(core, table, objid, space, secondary);
+    for row in rows {
+        writer.row(&row.row)?;
+    }
+    writer.close()?;
+    Ok(())
+}
+
+/// How many fixed, variable and tagged columns the catalog has. [verified for revisions 9, 0xC,
+/// 0x14 and newer; the numbers between follow from format notes 12.1]
+const fn column_counts(major: u32) -> (usize, usize, usize) {
+    match major {
+        0..0xC => (10, 9, 2),
+        0xC => (11, 9, 2),
+        0xD..0x12 => (11, 9, 5),
+        0x12..0x14 => (11, 10, 6),
+        0x14 => (12, 10, 6),
+        _ => (13, 10, 6),
+    }
+}
+
+fn system_table(name: &str, major: u32, pages: u32) -> Table {
+    let mut table = Table::new(name);
+    table.flags = table_flags::SYSTEM | table_flags::FIXED_DDL;
+    table.pages = pages;
+    let (fixed, variable, tagged) = column_counts(major);
+    for (number, (name, coltyp)) in FIXED.into_iter().take(fixed).enumerate() {
+        let column = Column::fixed(name, coltyp);
+        let not_null = number < NOT_NULL;
+        table.add(ascii(if not_null { column.not_null() } else { column }));
+    }
+    for (number, (name, coltyp)) in VARIABLE.into_iter().take(variable).enumerate() {
+        let column = Column::variable(name, coltyp);
+        table.add(ascii(if number == 0 {
+            column.not_null()
+        } else {
+            column
+        }));
+    }
+    for name in TAGGED.into_iter().take(tagged) {
+        table.add(ascii(Column::tagged(name, Coltyp::LongBinary)));
+    }
+    let key = [fid::OBJID_TABLE, fid::TYPE, fid::ID];
+    table.primary(key.into_iter().fold(strict_index("Id"), Index::ascending));
+    table
+}
+
+/// The catalog gives all its own columns the ASCII code page, numbers too. [verified]
+const fn ascii(mut column: Column) -> Column {
+    column.code_page = CODE_PAGE_ASCII;
+    column
+}
+
+/// An index that allows no null. [format notes 6.1]
+fn strict_index(name: &str) -> Index {
+    let nulls = index_flags::ALLOW_ALL_NULLS
+        | index_flags::ALLOW_FIRST_NULL
+        | index_flags::ALLOW_SOME_NULLS;
+    Index::new(name).with_flags(index_flags::NO_NULL_SEGMENT, nulls)
+}
+
+fn name_index() -> Index {
+    let key = [fid::OBJID_TABLE, fid::TYPE, fid::NAME];
+    key.into_iter()
+        .fold(strict_index("Name").unique(), Index::ascending)
+}
+
+/// Tables only: their root flag is not null. [format notes 6.1]
+fn root_objects_index() -> Index {
+    let key = [fid::ROOT_FLAG, fid::NAME];
+    let index = key
+        .into_iter()
+        .fold(strict_index("RootObjects").unique(), Index::ascending);
+    index.with_flags(index_flags::ALLOW_SOME_NULLS, index_flags::NO_NULL_SEGMENT)
+}
+
+/// True where a column's description makes sense to the engine.
+pub(super) fn check_table(table: &Table) -> Result<(), BuildError> {
+    for (fid, column) in &table.columns {
+        let sized = column.coltyp.fixed_size();
+        let wrong = column.coltyp.is_long() && column.kind == FidKind::Fixed
+            || sized.is_some_and(|size| column.max as usize != size)
+            || column.coltyp == Coltyp::Deleted
+            || column.kind == FidKind::Fixed && !(1..=255).contains(&column.max)
+            || column.flags & column_flags::MULTI_VALUED != 0 && column.kind != FidKind::Tagged
+            || column.code_page == CODE_PAGE_UNICODE && !column.coltyp.is_text()
+            || fid.kind() != column.kind;
+        if wrong {
+            return Err(BuildError::NoColumn(*fid));
+        }
+    }
+    let indexes = table.primary.iter().chain(&table.indexes);
+    let segments = indexes.flat_map(|index| index.segments.iter().chain(&index.conditions));
+    match segments
+        .map(|s| s.fid)
+        .find(|fid| table.column(*fid).is_none())
+    {
+        Some(fid) => Err(BuildError::NoColumn(fid)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,348 @@
+//! One table: its rows, long values and indexes.
+
+use std::io::{Seek, Write};
+
+use super::catalog;
+use super::core::Core;
+use super::error::BuildError;
+use super::file::{ChildStore, TableStore};
+use super::index;
+use super::longvalue::LongValues;
+use super::schema::{Index, Row, Table};
+use super::space::ObjectSpace;
+use super::values::{self, Parts, RecordLimits};
+use crate::format::ids::{Objid, Pgno};
+use crate::format::keys;
+use crate::format::page::{NodeFlags, PageFlags};
+use crate::format::record::encode::{FixedSlot, max_record};
+use crate::tree::{TreeSummary, TreeWriter};
+
+/// Long value trees are only ever appended to. [verified: density 0x64 in their catalog rows]
+pub(super) const LV_DENSITY: u8 = 100;
+
+/// A secondary index, its entries collected until all rows are there.
+pub(super) struct Secondary {
+    pub index: Index,
+    pub objid: Objid,
+    /// Present when it has its place already, as the catalog's have.
+    pub space: Option<ObjectSpace>,
+    entries: Vec<Entry>,
+}
+
+/// An entry of a secondary index, in the order of its tree.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    key: Box<[u8]>,
+    bookmark: Box<[u8]>,
+}
+
+impl Secondary {
+    pub const fn new(index: Index, objid: Objid, space: Option<ObjectSpace>) -> Self {
+        Self {
+            index,
+            objid,
+            space,
+            entries: Vec::new(),
+        }
+    }
+}
+
+/// Takes the rows of one table, in the order of its primary index.
+pub struct TableWriter<'b, W> {
+    core: &'b mut Core<W>,
+    table: Table,
+    slots: Vec<FixedSlot>,
+    objid: Objid,
+    space: ObjectSpace,
+    data: TreeWriter,
+    lv: Option<LongValues>,
+    indexes: Vec<Secondary>,
+    rows: u32,
+    limits: RecordLimits,
+}
+
+/// What became of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableInfo {
+    /// Its object id.
+    pub objid: Objid,
+    /// Root page of its data.
+    pub root: Pgno,
+    /// Size of its data tree.
+    pub data: TreeSummary,
+}
+
+/// A table whose pages are all written.
+pub(super) struct Closed<'b, W> {
+    core: &'b mut Core<W>,
+    table: Table,
+    pub info: TableInfo,
+    indexes: Vec<(Index, Placed)>,
+    long_values: Option<Placed>,
+}
+
+/// Where a finished tree stands in the catalog.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Placed {
+    pub objid: Objid,
+    pub root: Pgno,
+}
+
+impl<'b, W: Write + Seek> TableWriter<'b, W> {
+    pub(super) fn new(
+        core: &'b mut Core<W>,
+        table: Table,
+        objid: Objid,
+        space: ObjectSpace,
+        indexes: Vec<Secondary>,
+    ) -> Self {
+        let flags = core.flags(0);
+        let data = core.tree(space.fdp(), objid, flags, table.density);
+        let max_key = keys::max_key(core.page_size, core.format.major);
+        let limits = RecordLimits {
+            page_size: core.page_size,
+            record_most: max_record(core.page_size, max_key),
+            intrinsic_most: table.intrinsic_most,
+            lid_bytes: if core.lid64 { 8 } else { 4 },
+        };
+        Self {
+            slots: values::slots(&table),
+            core,
+            table,
+            objid,
+            space,
+            data,
+            lv: None,
+            indexes,
+            rows: 0,
+            limits,
+        }
+    }
+
+    /// Adds a row, which must come after all others in the order of the primary index.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the table cannot be continued then.
+    pub fn row(&mut self, row: &Row) -> Result<(), BuildError> {
+        let row = values::prepare(&self.table, row)?;
+        self.rows += 1;
+        let mut key = Vec::new();
+        match &self.table.primary {
+            Some(primary) => index::primary_key(&self.table, primary, &row, &mut key)?,
+            None => key.extend(keys::record_number(self.rows)),
+        }
+        let record = self.record(&row)?;
+        let mut store = TableStore {
+            file: &mut self.core.file,
+            space: &mut self.space,
+        };
+        self.data
+            .push(&mut store, &key, &record, NodeFlags::default())
+            .map_err(|error| BuildError::in_tree(&self.table.name, error))?;
+        for secondary in &mut self.indexes {
+            index::keys(&self.table, &secondary.index, &row, |entry| {
+                secondary.entries.push(Entry {
+                    key: entry.into(),
+                    bookmark: key[..].into(),
+                });
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is left: long values, indexes, space, catalog rows.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn finish(self) -> Result<TableInfo, BuildError> {
+        let closed = self.close()?;
+        let own = Placed {
+            objid: closed.info.objid,
+            root: closed.info.root,
+        };
+        let trees = (&closed.indexes[..], closed.long_values);
+        catalog::describe(closed.core, &closed.table, own, trees);
+        Ok(closed.info)
+    }
+
+    /// Everything but the catalog rows.
+    pub(super) fn close(mut self) -> Result<Closed<'b, W>, BuildError> {
+        let mut store = TableStore {
+            file: &mut self.core.file,
+            space: &mut self.space,
+        };
+        let data = self
+            .data
+            .finish(&mut store)
+            .map_err(|error| BuildError::in_tree(&self.table.name, error))?;
+        let long_values = match self.lv {
+            Some(lv) => Some(finish_long_values(self.core, &mut self.space, lv)?),
+            None => None,
+        };
+        let mut indexes = Vec::new();
+        for secondary in self.indexes {
+            indexes.push(finish_index(self.core, &mut self.space, secondary)?);
+        }
+        if let Some(tail) = self.space.trim()
+            && !self.core.file.give_back(tail)
+        {
+            self.space.reclaim(tail);
+        }
+        let info = TableInfo {
+            objid: self.objid,
+            root: self.space.fdp(),
+            data: data.summary,
+        };
+        let flags = self.core.flags(0);
+        self.core.close(&self.space, self.objid, flags, data)?;
+        Ok(Closed {
+            core: self.core,
+            table: self.table,
+            info,
+            indexes,
+            long_values,
+        })
+    }
+
+    fn record(&mut self, row: &Row) -> Result<Vec<u8>, BuildError> {
+        let mut record = Vec::new();
+        let mut parts = Parts::new(&self.table, row);
+        let apart = parts.separate(self.limits, &self.slots, &mut record)?;
+        let mut lids = Vec::with_capacity(apart.len());
+        if !apart.is_empty() && self.lv.is_none() {
+            self.lv = Some(new_long_values(
+                self.core,
+                &mut self.space,
+                self.limits.lid_bytes,
+            )?);
+        }
+        if let Some(lv) = &mut self.lv {
+            for value in &apart {
+                lids.push(lv.add(&mut self.core.file, &mut self.space, value.bytes)?);
+            }
+        }
+        for (value, lid) in apart.iter().zip(&lids) {
+            parts.set_lid(value, &lid[..self.limits.lid_bytes]);
+        }
+        record.clear();
+        parts.encode(&self.slots, self.limits.page_size, &mut record)?;
+        let (bytes, most) = (record.len(), self.limits.record_most);
+        if bytes > most {
+            return Err(BuildError::RecordTooLong { bytes, most });
+        }
+        Ok(record)
+    }
+}
+
+/// The first page of a new tree inside a table's space.
+fn child_space<W: Write + Seek>(
+    core: &mut Core<W>,
+    table: &mut ObjectSpace,
+) -> Result<ObjectSpace, BuildError> {
+    let parent = table.fdp();
+    let mut store = TableStore {
+        file: &mut core.file,
+        space: table,
+    };
+    Ok(ObjectSpace::new(store.take_run(1)?, parent))
+}
+
+fn new_long_values<W: Write + Seek>(
+    core: &mut Core<W>,
+    table: &mut ObjectSpace,
+    lid_bytes: usize,
+) -> Result<LongValues, BuildError> {
+    let space = child_space(core, table)?;
+    let objid = core.next_objid();
+    let flags = core.flags(PageFlags::LONG_VALUE);
+    let tree = core.tree(space.fdp(), objid, flags, LV_DENSITY);
+    Ok(LongValues::new(
+        tree,
+        space,
+        objid,
+        core.page_size,
+        lid_bytes,
+    ))
+}
+
+fn finish_long_values<W: Write + Seek>(
+    core: &mut Core<W>,
+    table: &mut ObjectSpace,
+    mut lv: LongValues,
+) -> Result<Placed, BuildError> {
+    let mut store = ChildStore {
+        table: TableStore {
+            file: &mut core.file,
+            space: table,
+        },
+        space: &mut lv.space,
+    };
+    let finished = lv
+        .tree
+        .finish(&mut store)
+        .map_err(|error| BuildError::in_tree("long values", error))?;
+    if let Some(tail) = lv.space.trim() {
+        table.release(tail);
+    }
+    let flags = core.flags(PageFlags::LONG_VALUE);
+    core.close(&lv.space, lv.objid, flags, finished)?;
+    Ok(Placed {
+        objid: lv.objid,
+        root: lv.space.fdp(),
+    })
+}
+
+/// Sorts the entries and writes the tree.
+fn finish_index<W: Write + Seek>(
+    core: &mut Core<W>,
+    table: &mut ObjectSpace,
+    secondary: Secondary,
+) -> Result<(Index, Placed), BuildError> {
+    let Secondary {
+        index,
+        objid,
+        space,
+        mut entries,
+    } = secondary;
+    let mut space = match space {
+        Some(space) => space,
+        None => child_space(core, table)?,
+    };
+    entries.sort_unstable();
+    // A record enters the same key once. [format notes 9.5 rule 5]
+    entries.dedup();
+    if index.is_unique() && entries.windows(2).any(|pair| pair[0].key == pair[1].key) {
+        return Err(BuildError::Duplicate(index.name));
+    }
+    let kind = if index.is_unique() {
+        0
+    } else {
+        PageFlags::NON_UNIQUE
+    };
+    let flags = core.flags(PageFlags::INDEX | kind);
+    let mut tree = core.tree(space.fdp(), objid, flags, index.density);
+    let mut store = ChildStore {
+        table: TableStore {
+            file: &mut core.file,
+            space: table,
+        },
+        space: &mut space,
+    };
+    let name = |error| BuildError::in_tree(&index.name, error);
+    for entry in &entries {
+        tree.push(
+            &mut store,
+            &entry.key,
+            &entry.bookmark,
+            NodeFlags::default(),
+        )
+        .map_err(name)?;
+    }
+    let finished = tree.finish(&mut store).map_err(name)?;
+    if let Some(tail) = space.trim() {
+        table.release(tail);
+    }
+    core.close(&space, objid, flags, finished)?;
+    let root = space.fdp();
+    Ok((index, Placed { objid, root }))
+}
