@@ -1,11 +1,12 @@
 //! exutil: offline tools for ESE databases (Exchange, Active Directory, Windows).
 //!
 //! The rooms, each using only those before it: [`format`](mod@format) (bytes and values), [`storage`]
-//! (files and pages), [`tree`] (B+ trees), [`log`] (log streams), [`ops`] (what a user asks for);
+//! (files and pages), [`tree`] and [`db`] (B+ trees, space, catalog), [`log`] (log streams), [`ops`] (what a user asks for);
 //! beside them [`error`], [`jet`], [`problem`], [`progress`]. [`build`] writes databases from nothing.
 //! The command line ([`cli`], a feature) only translates.
 
 pub mod build;
+pub mod db;
 pub mod error;
 pub mod format;
 pub mod jet;

@@ -47,6 +47,12 @@ impl JetError {
     pub const DISK_READ_VERIFICATION_FAILURE: Self = Self(-1021);
     /// `JET_errDiskIO`.
     pub const DISK_IO: Self = Self(-1022);
+    /// `JET_errReadPgnoVerifyFailure`.
+    pub const READ_PGNO_VERIFY_FAILURE: Self = Self(-1118);
+    /// `JET_errFileIOBeyondEOF`.
+    pub const FILE_IO_BEYOND_EOF: Self = Self(-4001);
+    /// `JET_errCatalogCorrupted`.
+    pub const CATALOG_CORRUPTED: Self = Self(-1220);
     /// `JET_errFileAccessDenied`.
     pub const FILE_ACCESS_DENIED: Self = Self(-1032);
     /// `JET_errDatabaseCorrupted`.

@@ -85,7 +85,7 @@ impl HeaderFault {
         match self {
             Self::Io(error) => crate::error::jet_of_io(error),
             Self::Corrupt => JetError::LOG_FILE_CORRUPT,
-            Self::TooShort => JetError::new(-4001),
+            Self::TooShort => JetError::FILE_IO_BEYOND_EOF,
             Self::Version => JetError::BAD_LOG_VERSION,
             Self::Size => JetError::LOG_FILE_SIZE_MISMATCH,
         }

@@ -25,7 +25,6 @@ pub use scan::{BadKind, BadRun, MAX_RUNS};
 
 /// How to scan.
 #[derive(Debug, Clone, Default)]
-#[non_exhaustive]
 pub struct ChecksumOptions {
     /// Take this page size instead of the header's.
     pub page_size: Option<PageSize>,

@@ -16,7 +16,6 @@ use crate::storage::{FileStorage, Storage as _};
 
 /// What to look at beside the header.
 #[derive(Debug, Clone, Default)]
-#[non_exhaustive]
 pub struct HeaderOptions {
     /// Take this page size instead of probing for it.
     pub page_size: Option<PageSize>,

@@ -1,5 +1,6 @@
-//! B+ trees as a whole, above single pages: the bottom-up writer.
+//! B+ trees as a whole, above single pages: reading in order, seeking, and the bottom-up writer.
 
+pub mod walk;
 mod writer;
 
 pub use writer::{FinishedTree, TreeError, TreeSpec, TreeStore, TreeSummary, TreeWriter};

@@ -323,7 +323,7 @@ pub fn check(bytes: &[u8]) -> Content {
         }
         content.insert((table.name.clone(), String::new()), data);
     }
-    assert_eq!(db.leaked(), [], "leaked pages");
+    assert_eq!(db.leaked(), Vec::<u32>::new(), "leaked pages");
     content
 }
 

@@ -21,8 +21,10 @@ const LINES_AT_MOST: u64 = 10_000;
 
 pub fn run(matches: &ArgMatches) -> ExitStatus {
     let mut session = Session::new("k", matches);
-    let mut options = ChecksumOptions::default();
-    options.page_size = page_size(matches);
+    let mut options = ChecksumOptions {
+        page_size: page_size(matches),
+        pages: None,
+    };
     if let Some(text) = matches.get_one::<String>("page") {
         match parse_range(text) {
             Some(range) => options.pages = Some(range),

@@ -15,15 +15,16 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
     let named = matches.get_one::<String>("log-path").map(PathBuf::from);
     let wanted =
         matches.get_flag("logs") || session.for_people() || session.format != Format::Eseutil;
-    let mut options = HeaderOptions::default();
-    options.page_size = page_size(matches);
-    options.streaming = matches
-        .get_one::<String>("streaming-file")
-        .map(PathBuf::from);
-    options.logs = match named {
-        Some(dir) => LogSearch::In(dir),
-        None if wanted => LogSearch::Beside,
-        None => LogSearch::No,
+    let options = HeaderOptions {
+        page_size: page_size(matches),
+        streaming: matches
+            .get_one::<String>("streaming-file")
+            .map(PathBuf::from),
+        logs: match named {
+            Some(dir) => LogSearch::In(dir),
+            None if wanted => LogSearch::Beside,
+            None => LogSearch::No,
+        },
     };
     let verbose = matches.get_flag("verbose");
     for path in files(matches) {

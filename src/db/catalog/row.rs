@@ -1,0 +1,264 @@
+//! One row of the catalog. The layout of its own table is fixed, so that the catalog can be read
+//! before anything is known. [format notes 6.2, verified]
+
+use crate::db::catalog::{Column, Index, LongValueTree, TupleLimits};
+use crate::format::bytes::{u16_at, u32_at, u64_at};
+use crate::format::compress;
+use crate::format::ids::{Objid, Pgno};
+use crate::format::page::Page;
+use crate::format::record::{Field, Instance, Record, RecordFault, RecordLayout};
+use crate::format::schema::{CatalogType, Coltyp, Fid, KeySegment, column_flags};
+
+/// Offsets of the fixed columns, by column id from 1 on, with their sizes.
+const FIXED: [(usize, usize); 13] = [
+    (4, 4),
+    (8, 2),
+    (10, 4),
+    (14, 4),
+    (18, 4),
+    (22, 4),
+    (26, 4),
+    (30, 1),
+    (31, 2),
+    (33, 4),
+    (37, 2),
+    (39, 4),
+    (43, 8),
+];
+const NAME: Fid = Fid::new(128);
+const TEMPLATE: Fid = Fid::new(130);
+const DEFAULT: Fid = Fid::new(131);
+const KEY_FIDS: Fid = Fid::new(132);
+const VAR_SEG_MAC: Fid = Fid::new(133);
+const CONDITIONS: Fid = Fid::new(134);
+const TUPLE_LIMITS: Fid = Fid::new(135);
+const VERSION: Fid = Fid::new(136);
+const LOCALE_NAME: Fid = Fid::new(261);
+/// Flags of the sort key function when the catalog names none: sort key, ignore case, kana, width.
+const DEFAULT_MAP_FLAGS: u32 = 0x3_0401;
+/// Longest key when the catalog names none.
+const DEFAULT_KEY_MOST: u16 = 255;
+
+/// Why a catalog row cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RowFault {
+    /// The record itself is broken.
+    #[error(transparent)]
+    Record(#[from] RecordFault),
+    /// A column that every row has is not there.
+    #[error("catalog row without column {0}")]
+    Missing(Fid),
+    /// A type of row that is not known.
+    #[error("catalog row of type {0}")]
+    Kind(i16),
+}
+
+/// A catalog row, columns by their meaning.
+#[derive(Debug, Clone)]
+pub struct CatalogRow {
+    /// Object id of the table.
+    pub table: Objid,
+    /// What the row describes.
+    pub kind: CatalogType,
+    /// Object id (table, index, long values) or column id.
+    pub id: u32,
+    /// Column type, or root page.
+    pub coltyp_or_root: u32,
+    /// Longest value, or density.
+    pub space_usage: u32,
+    /// Flags.
+    pub flags: u32,
+    /// Pages, code page or language.
+    pub pages_or_locale: u32,
+    /// Offset of a fixed column.
+    pub record_offset: u16,
+    /// Flags of the sort key function.
+    pub map_flags: Option<u32>,
+    /// Longest key.
+    pub key_most: Option<u16>,
+    /// Long value chunk size.
+    pub lv_chunk_max: Option<u32>,
+    /// FILETIME.
+    pub root_set_time: u64,
+    /// Name, code page 1252.
+    pub name: String,
+    /// Template table, or callback.
+    pub template: Option<String>,
+    default: Option<Vec<u8>>,
+    key_fids: Vec<u8>,
+    conditions: Vec<u8>,
+    var_seg_mac: Option<u16>,
+    tuple_limits: Vec<u8>,
+    version: Vec<u8>,
+    locale: Option<String>,
+}
+
+impl CatalogRow {
+    /// Reads the data of a node of the catalog's tree.
+    ///
+    /// # Errors
+    /// [`RowFault`].
+    pub fn parse(data: &[u8], page: Page<'_>) -> Result<Self, RowFault> {
+        let record = Record::with_layout(data, RecordLayout::of_page(page))?;
+        let fixed = |fid: usize| -> Result<Option<&[u8]>, RecordFault> {
+            let (offset, size) = FIXED[fid - 1];
+            Ok(record.fixed(Fid::new(fid as u16), offset, size)?.value())
+        };
+        let long = |fid: usize| -> Result<Option<u32>, RecordFault> {
+            Ok(fixed(fid)?.and_then(|bytes| u32_at(bytes, 0)))
+        };
+        let short = |fid: usize| -> Result<Option<u16>, RecordFault> {
+            Ok(fixed(fid)?.and_then(|bytes| u16_at(bytes, 0)))
+        };
+        let needed = |fid: u16, value: Option<u32>| value.ok_or(RowFault::Missing(Fid::new(fid)));
+        let variable = |fid: Fid| -> Result<Option<&[u8]>, RecordFault> {
+            match record.variable(fid)? {
+                Field::Value(bytes) => Ok(Some(bytes)),
+                Field::Absent | Field::Null => Ok(None),
+            }
+        };
+        let bytes = |fid| Ok::<_, RecordFault>(variable(fid)?.unwrap_or_default().to_vec());
+        let kind = short(2)?.ok_or(RowFault::Missing(Fid::new(2)))? as i16;
+        Ok(Self {
+            table: Objid::new(needed(1, long(1)?)?),
+            kind: CatalogType::from_catalog(kind).ok_or(RowFault::Kind(kind))?,
+            id: needed(3, long(3)?)?,
+            coltyp_or_root: needed(4, long(4)?)?,
+            space_usage: long(5)?.unwrap_or_default(),
+            flags: long(6)?.unwrap_or_default(),
+            pages_or_locale: long(7)?.unwrap_or_default(),
+            record_offset: short(9)?.unwrap_or_default(),
+            map_flags: long(10)?,
+            key_most: short(11)?,
+            lv_chunk_max: long(12)?,
+            root_set_time: fixed(13)?
+                .and_then(|bytes| u64_at(bytes, 0))
+                .unwrap_or_default(),
+            name: ansi(variable(NAME)?.unwrap_or_default()),
+            template: variable(TEMPLATE)?
+                .map(ansi)
+                .filter(|name| !name.is_empty()),
+            default: variable(DEFAULT)?.map(<[u8]>::to_vec),
+            key_fids: bytes(KEY_FIDS)?,
+            conditions: bytes(CONDITIONS)?,
+            var_seg_mac: variable(VAR_SEG_MAC)?.and_then(|bytes| u16_at(bytes, 0)),
+            tuple_limits: bytes(TUPLE_LIMITS)?,
+            version: bytes(VERSION)?,
+            locale: tagged(&record, LOCALE_NAME)?.map(|bytes| utf16(&bytes)),
+        })
+    }
+
+    /// As a column; `None` when id or type are none.
+    pub(super) fn column(&self) -> Option<Column> {
+        let has_default = self.flags & column_flags::DEFAULT != 0;
+        Some(Column {
+            fid: Fid::new(u16::try_from(self.id).ok()?),
+            name: self.name.clone(),
+            coltyp: Coltyp::from_catalog(self.coltyp_or_root)?,
+            max_len: self.space_usage,
+            flags: self.flags,
+            code_page: self.pages_or_locale,
+            record_offset: self.record_offset,
+            default: self.default.clone().filter(|_| has_default),
+            callback: self.template.clone(),
+        })
+    }
+
+    /// As an index.
+    pub(super) fn index(&self, old_segments: bool) -> Index {
+        let key_most = self.key_most.unwrap_or(DEFAULT_KEY_MOST);
+        Index {
+            objid: Objid::new(self.id),
+            name: self.name.clone(),
+            root: Pgno::new(self.coltyp_or_root),
+            flags: self.flags,
+            density: self.space_usage,
+            segments: segments(&self.key_fids, old_segments),
+            conditions: segments(&self.conditions, old_segments),
+            key_most,
+            var_seg_mac: self.var_seg_mac.unwrap_or(key_most),
+            tuple: tuple_limits(&self.tuple_limits),
+            lcid: self.pages_or_locale,
+            locale: self.locale.clone(),
+            map_flags: self.map_flags.unwrap_or(DEFAULT_MAP_FLAGS),
+            sort_version: u32_at(&self.version, 0).zip(u32_at(&self.version, 4)),
+            root_set_time: self.root_set_time,
+        }
+    }
+
+    /// As a long value tree.
+    pub(super) fn long_values(&self) -> LongValueTree {
+        LongValueTree {
+            objid: Objid::new(self.id),
+            root: Pgno::new(self.coltyp_or_root),
+            root_set_time: self.root_set_time,
+        }
+    }
+}
+
+/// From revision 7 on four bytes a segment: flags, zero, column id; before, a signed column id whose
+/// sign says "descending". [format notes 6.6]
+fn segments(bytes: &[u8], old: bool) -> Vec<KeySegment> {
+    if old {
+        let (pairs, _) = bytes.as_chunks::<2>();
+        let segment = |pair: &[u8; 2]| {
+            let id = i16::from_le_bytes(*pair);
+            KeySegment {
+                descending: id < 0,
+                ..KeySegment::ascending(Fid::new(id.unsigned_abs()))
+            }
+        };
+        return pairs.iter().map(segment).collect();
+    }
+    let (quads, _) = bytes.as_chunks::<4>();
+    quads
+        .iter()
+        .map(|[flags, _, low, high]| KeySegment {
+            fid: Fid::new(u16::from_le_bytes([*low, *high])),
+            template: flags & 0x80 != 0,
+            descending: flags & 0x40 != 0,
+            must_be_null: flags & 0x20 != 0,
+        })
+        .collect()
+}
+
+/// Three numbers in old catalogs, five in newer ones. [format notes 6.2]
+fn tuple_limits(bytes: &[u8]) -> Option<TupleLimits> {
+    Some(TupleLimits {
+        min: u32_at(bytes, 0)?,
+        max: u32_at(bytes, 4)?,
+        to_index: u32_at(bytes, 8)?,
+        increment: u32_at(bytes, 12).unwrap_or(1).max(1),
+        start: u32_at(bytes, 16).unwrap_or(0),
+    })
+}
+
+/// A tagged column's first value, decompressed. Catalog rows keep such values in the record.
+fn tagged(record: &Record<'_>, fid: Fid) -> Result<Option<Vec<u8>>, RecordFault> {
+    let Some(column) = record.find_tagged(fid, false)? else {
+        return Ok(None);
+    };
+    Ok(column.values().next().and_then(|instance| match instance {
+        Instance::Intrinsic {
+            bytes,
+            compressed: true,
+            ..
+        } => {
+            let mut plain = Vec::new();
+            compress::decompress(bytes, None, &mut plain)
+                .ok()
+                .map(|()| plain)
+        }
+        Instance::Intrinsic { bytes, .. } => Some(bytes.to_vec()),
+        Instance::Separated(_) => None,
+    }))
+}
+
+/// Object names are code page 1252; every name seen is ASCII.
+fn ansi(bytes: &[u8]) -> String {
+    crate::format::value::Text::new(bytes, crate::format::value::CodePage::Ansi).to_string()
+}
+
+fn utf16(bytes: &[u8]) -> String {
+    crate::format::value::Text::new(bytes, crate::format::value::CodePage::Unicode).to_string()
+}

@@ -1,0 +1,219 @@
+//! A database file as a whole: its header, its pages by number, its space and its catalog.
+
+pub mod catalog;
+pub mod space;
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::format::checksum::{self, Verdict};
+use crate::format::dbheader::{DbHeader, HeaderCopies};
+use crate::format::ids::{HEADER_PAGES, PageSize, Pgno};
+use crate::format::page::Page;
+use crate::jet::JetError;
+use crate::storage::{FileStorage, PageFault, Pages, Storage};
+
+/// Why a page cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// The number is not one of the file's pages (-4001).
+    #[error("page is beyond the end of the file")]
+    Beyond,
+    /// The disk or the file's end stands in the way (-1022, -1021).
+    #[error(transparent)]
+    Storage(#[from] PageFault),
+    /// All zero (-1019).
+    #[error("page is not initialised")]
+    Uninitialized,
+    /// Wrong checksum (-1018).
+    #[error("page checksum failed")]
+    Checksum {
+        /// The page whose content this is, when only the number is wrong.
+        belongs_to: Option<Pgno>,
+    },
+    /// A large page that carries another number (-1118).
+    #[error("page says that it is page {0}")]
+    WrongNumber(Pgno),
+}
+
+impl PageError {
+    /// The JET number.
+    #[must_use]
+    pub const fn jet(&self) -> JetError {
+        match self {
+            Self::Beyond => JetError::FILE_IO_BEYOND_EOF,
+            Self::Storage(fault) => fault.jet(),
+            Self::Uninitialized => JetError::PAGE_NOT_INITIALIZED,
+            Self::Checksum { .. } => JetError::READ_VERIFY_FAILURE,
+            Self::WrongNumber(_) => JetError::READ_PGNO_VERIFY_FAILURE,
+        }
+    }
+}
+
+/// A page's bytes, kept and used again for the next page.
+#[derive(Debug, Clone)]
+pub struct PageBytes {
+    bytes: Vec<u8>,
+    size: PageSize,
+    /// The wrong bit that was corrected while reading, if any.
+    corrected: Option<u32>,
+}
+
+impl PageBytes {
+    /// Room for one page.
+    #[must_use]
+    pub fn new(size: PageSize) -> Self {
+        Self {
+            bytes: vec![0; size.bytes()],
+            size,
+            corrected: None,
+        }
+    }
+
+    /// The page that was read last.
+    #[must_use]
+    pub fn page(&self) -> Page<'_> {
+        Page::new(&self.bytes, self.size).expect("the buffer is made for this page size")
+    }
+
+    /// The first wrong bit that reading corrected.
+    #[must_use]
+    pub const fn corrected(&self) -> Option<u32> {
+        self.corrected
+    }
+
+    /// The raw bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// An open database. Reading never changes it.
+pub struct Database {
+    storage: Box<dyn Storage>,
+    path: PathBuf,
+    header: DbHeader,
+    size: PageSize,
+    /// Whole pages of the file without the header pages: the last page number it holds.
+    last_page: Pgno,
+}
+
+impl Database {
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::NoDatabaseHeader`] when neither header copy is good.
+    pub fn open(path: &Path, page_size: Option<PageSize>) -> Result<Self> {
+        let file = FileStorage::open(path)?;
+        Self::from_storage(Box::new(file), path, page_size)
+    }
+
+    /// Takes a storage as a database; `path` is what errors name it.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub fn from_storage(
+        storage: Box<dyn Storage>,
+        path: &Path,
+        page_size: Option<PageSize>,
+    ) -> Result<Self> {
+        let io = |error| Error::io(path, "read", error);
+        let start = storage.read_start(HeaderCopies::PROBE_BYTES).map_err(io)?;
+        let no_header = || Error::NoDatabaseHeader {
+            path: path.to_owned(),
+        };
+        let copies = HeaderCopies::read(&start, page_size).ok_or_else(no_header)?;
+        // With a forced page size and no good copy the primary's fields are all there is.
+        let header = copies
+            .header()
+            .or(copies.primary.header.as_deref())
+            .ok_or_else(no_header)?
+            .clone();
+        let size = copies.page_size;
+        let (count, _) = Pages::new(storage.as_ref(), size).count().map_err(io)?;
+        let last = count
+            .saturating_sub(HEADER_PAGES)
+            .min(Pgno::MAX.get().into());
+        Ok(Self {
+            storage,
+            path: path.to_owned(),
+            header,
+            size,
+            last_page: Pgno::new(last as u32),
+        })
+    }
+
+    /// The path it was opened by.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The header that counts.
+    #[must_use]
+    pub const fn header(&self) -> &DbHeader {
+        &self.header
+    }
+
+    /// The page size.
+    #[must_use]
+    pub const fn page_size(&self) -> PageSize {
+        self.size
+    }
+
+    /// The last page that the file holds.
+    #[must_use]
+    pub const fn last_page(&self) -> Pgno {
+        self.last_page
+    }
+
+    /// The bytes under it.
+    #[must_use]
+    pub fn storage(&self) -> &dyn Storage {
+        self.storage.as_ref()
+    }
+
+    /// Reads a page and verifies it; a single wrong bit is corrected in `into`.
+    ///
+    /// # Errors
+    /// [`PageError`]; `into` then holds what could be read.
+    pub fn read<'b>(
+        &self,
+        pgno: Pgno,
+        into: &'b mut PageBytes,
+    ) -> std::result::Result<Page<'b>, PageError> {
+        if pgno.is_null() || pgno > self.last_page {
+            return Err(PageError::Beyond);
+        }
+        let pages = Pages::new(self.storage.as_ref(), self.size);
+        pages.read(pgno, &mut into.bytes)?;
+        into.corrected = None;
+        match checksum::verify(&into.bytes, self.size, pgno) {
+            Verdict::Good => {}
+            Verdict::Correctable { bit } => {
+                if checksum::correct(&mut into.bytes, self.size, pgno).is_none() {
+                    return Err(PageError::Checksum { belongs_to: None });
+                }
+                into.corrected = Some(bit);
+            }
+            Verdict::Uninitialized => return Err(PageError::Uninitialized),
+            Verdict::Bad { belongs_to } => return Err(PageError::Checksum { belongs_to }),
+        }
+        let page = into.page();
+        match page.own_pgno() {
+            Some(own) if own != pgno => Err(PageError::WrongNumber(own)),
+            _ => Ok(page),
+        }
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database")
+            .field("path", &self.path)
+            .field("size", &self.size)
+            .field("last_page", &self.last_page)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,199 @@
+//! Reading trees: all pages in key order, and the leaf that holds a key.
+//!
+//! Nothing is trusted: a tree that points into itself ends at the depth limit or when it has shown
+//! more pages than the file has; what cannot be read is reported and left out.
+
+use crate::db::{Database, PageBytes, PageError};
+use crate::format::bytes::u32_at;
+use crate::format::ids::{Objid, Pgno};
+use crate::format::page::{Node, Page};
+
+/// Levels that a sound tree may have; a cycle in a damaged one ends here instead of exhausting the
+/// stack. [engine: depth limit 8]
+pub const MAX_DEPTH: usize = 8;
+
+/// A page that a descent came to.
+pub enum Visit<'a> {
+    /// An internal page, before its children.
+    Internal(Pgno, Page<'a>),
+    /// A leaf.
+    Leaf(Pgno, Page<'a>),
+    /// A page that is left out, with its parent (null for the root).
+    Failed(Pgno, Pgno, &'a Failure),
+}
+
+/// Why part of a tree is left out.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The page cannot be read.
+    #[error(transparent)]
+    Page(#[from] PageError),
+    /// Deeper than a tree can be: it points into itself.
+    #[error("tree is deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// More pages than the file has: it points into itself.
+    #[error("tree has more pages than the file")]
+    TooManyPages,
+    /// The page belongs to another tree.
+    #[error("page belongs to object {0}")]
+    WrongTree(Objid),
+    /// A node of an internal page that is not a child pointer.
+    #[error("node {0} is not a child pointer")]
+    BadChild(usize),
+}
+
+/// The page that an internal node points to.
+#[must_use]
+pub fn child_of(node: &Node<'_>) -> Option<Pgno> {
+    (node.data.len() == size_of::<u32>())
+        .then(|| u32_at(node.data, 0).map(Pgno::new))
+        .flatten()
+}
+
+/// A walk over the pages of one tree.
+pub struct Descent<'d> {
+    db: &'d Database,
+    root: Pgno,
+    objid: Option<Objid>,
+    shown: u32,
+}
+
+impl<'d> Descent<'d> {
+    /// A walk over the tree with this root. Pages of another object than the root's are left out.
+    #[must_use]
+    pub const fn new(db: &'d Database, root: Pgno) -> Self {
+        Self {
+            db,
+            root,
+            objid: None,
+            shown: 0,
+        }
+    }
+
+    /// Shows every page in key order, parents before their children.
+    pub fn walk(mut self, show: &mut dyn FnMut(Visit<'_>)) {
+        self.down(self.root, Pgno::NULL, 0, show);
+    }
+
+    fn down(&mut self, pgno: Pgno, parent: Pgno, depth: usize, show: &mut dyn FnMut(Visit<'_>)) {
+        let mut bytes = PageBytes::new(self.db.page_size());
+        let page = match self.enter(pgno, depth, &mut bytes) {
+            Ok(page) => page,
+            Err(failure) => return show(Visit::Failed(pgno, parent, &failure)),
+        };
+        if page.flags().is_leaf() {
+            return show(Visit::Leaf(pgno, page));
+        }
+        show(Visit::Internal(pgno, page));
+        for line in 0..page.node_count() {
+            match page.node(line).ok().as_ref().and_then(child_of) {
+                Some(child) => self.down(child, pgno, depth + 1, show),
+                None => show(Visit::Failed(Pgno::NULL, pgno, &Failure::BadChild(line))),
+            }
+        }
+    }
+
+    fn enter<'b>(
+        &mut self,
+        pgno: Pgno,
+        depth: usize,
+        bytes: &'b mut PageBytes,
+    ) -> Result<Page<'b>, Failure> {
+        if depth >= MAX_DEPTH {
+            return Err(Failure::TooDeep);
+        }
+        if self.shown > self.db.last_page().get() {
+            return Err(Failure::TooManyPages);
+        }
+        self.shown += 1;
+        let page = self.db.read(pgno, bytes)?;
+        let objid = *self.objid.get_or_insert(page.objid());
+        if page.objid() != objid {
+            return Err(Failure::WrongTree(page.objid()));
+        }
+        Ok(page)
+    }
+}
+
+/// Shows every node of the tree that is not deleted, in key order; `lost` is told of every page that
+/// is left out.
+pub fn for_each_node(
+    db: &Database,
+    root: Pgno,
+    mut show: impl FnMut(Pgno, Page<'_>, Node<'_>),
+    mut lost: impl FnMut(Pgno, &Failure),
+) {
+    Descent::new(db, root).walk(&mut |visit| match visit {
+        Visit::Internal(..) => {}
+        Visit::Leaf(pgno, page) => {
+            for node in page
+                .nodes()
+                .flatten()
+                .filter(|node| !node.flags.is_deleted())
+            {
+                show(pgno, page, node);
+            }
+        }
+        Visit::Failed(pgno, _, failure) => lost(pgno, failure),
+    });
+}
+
+/// Reads the leaf that would hold `key` into `bytes`.
+///
+/// # Errors
+/// [`Failure`] when a page on the way cannot be used.
+pub fn seek<'b>(
+    db: &Database,
+    root: Pgno,
+    key: &[u8],
+    bytes: &'b mut PageBytes,
+) -> Result<(Pgno, Page<'b>), Failure> {
+    let mut pgno = root;
+    for _ in 0..MAX_DEPTH {
+        let page = db.read(pgno, bytes)?;
+        if page.flags().is_leaf() {
+            // Read again: the borrow of the loop's page cannot leave the loop.
+            return Ok((pgno, bytes.page()));
+        }
+        let line = child_line(page, key);
+        let node = page.node(line).map_err(|_| Failure::BadChild(line))?;
+        pgno = child_of(&node).ok_or(Failure::BadChild(line))?;
+    }
+    Err(Failure::TooDeep)
+}
+
+/// The child whose key, an exclusive upper bound, is the first above `key`; the last child's empty
+/// key is above everything. [format notes 4.2, T1]
+fn child_line(page: Page<'_>, key: &[u8]) -> usize {
+    let (mut low, mut high) = (0, page.node_count().saturating_sub(1));
+    while low < high {
+        let middle = (low + high) / 2;
+        let above = page
+            .node(middle)
+            .is_ok_and(|node| node.key_len() == 0 || node.key_bytes().gt(key.iter().copied()));
+        if above {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
+}
+
+/// The first node of a leaf whose key is not below `key`.
+#[must_use]
+pub fn lower_bound(page: Page<'_>, key: &[u8]) -> usize {
+    let (mut low, mut high) = (0, page.node_count());
+    while low < high {
+        let middle = (low + high) / 2;
+        if page
+            .node(middle)
+            .is_ok_and(|node| node.key_bytes().lt(key.iter().copied()))
+        {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
