@@ -286,7 +286,7 @@ pub(super) fn write<W: Write + Seek>(core: &mut Core<W>) -> Result<(), BuildErro
             let run = space.take_run(INDEX_PAGES);
             let run = run.unwrap_or(Extent::new(placed.root.get(), INDEX_PAGES));
             let space = ObjectSpace::multiple(run, space.fdp());
-            Secondary::new(index, placed.objid, Some(space))
+            Secondary::new(&main, index, placed.objid, Some(space))
         })
         .collect();
     write_one(core, (main, Objid::CATALOG), space, secondary, &rows)?;

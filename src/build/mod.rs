@@ -111,7 +111,7 @@ impl<W: Write + Seek> DatabaseBuilder<W> {
         let mut indexes = Vec::new();
         for index in &table.indexes {
             let objid = self.core.next_objid();
-            indexes.push(Secondary::new(index.clone(), objid, None));
+            indexes.push(Secondary::new(&table, index.clone(), objid, None));
         }
         Ok(TableWriter::new(
             &mut self.core,
