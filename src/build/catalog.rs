@@ -5,11 +5,12 @@ use std::io::{Seek, Write};
 
 use super::core::Core;
 use super::error::BuildError;
+use super::objids;
 use super::schema::{CODE_PAGE_ASCII, CODE_PAGE_UNICODE, Column, Index, Row, Table};
 use super::space::{Extent, ObjectSpace};
 use super::table::{LV_DENSITY, Placed, Secondary, TableWriter};
 use crate::format::ids::{Objid, PageSize, Pgno};
-use crate::format::keys::DEFAULT_KEY_MOST;
+use crate::format::keys::{DEFAULT_KEY_MOST, TupleLimits};
 use crate::format::record::encode::FIXED_START;
 use crate::format::schema::{
     CatalogType, Coltyp, FidKind, KeySegment, column_flags, index_flags, table_flags,
@@ -35,6 +36,7 @@ mod fid {
     pub const KEY_FIDS: Fid = Fid::new(132);
     pub const VAR_SEG_MAC: Fid = Fid::new(133);
     pub const CONDITIONS: Fid = Fid::new(134);
+    pub const TUPLE_LIMITS: Fid = Fid::new(135);
     pub const LOCALE_NAME: Fid = Fid::new(261);
 }
 
@@ -102,12 +104,33 @@ const ROOT_OBJECTS_INDEX: Placed = Placed {
     objid: Objid::new(5),
     root: Pgno::new(10),
 };
-/// Last object id that every database has.
-pub(super) const LAST_SYSTEM_OBJID: u32 = 5;
+/// Last object id that the catalogs and their indexes have.
+const LAST_CATALOG_OBJID: u32 = 5;
+
+/// Last object id that every database of a format has.
+pub(super) const fn last_system_objid(major: u32) -> u32 {
+    if major >= objids::SINCE {
+        LAST_CATALOG_OBJID + 1
+    } else {
+        LAST_CATALOG_OBJID
+    }
+}
+
+/// The trees of the catalogs: object id, table, kind.
+pub(super) fn system_trees() -> Vec<(u32, Objid, CatalogType)> {
+    let (main, shadow) = (Objid::CATALOG, Objid::CATALOG_SHADOW);
+    let index = |index: Placed| (index.objid.get(), main, CatalogType::Index);
+    vec![
+        (main.get(), main, CatalogType::Table),
+        (shadow.get(), shadow, CatalogType::Table),
+        index(NAME_INDEX),
+        index(ROOT_OBJECTS_INDEX),
+    ]
+}
 
 /// A row of both catalogs, with its key.
 pub(super) struct CatalogRow {
-    key: (Objid, CatalogType, u32),
+    pub key: (Objid, CatalogType, u32),
     row: Row,
 }
 
@@ -150,7 +173,7 @@ pub(super) fn describe<W: Write + Seek>(
     table_row.row = table_row.row.set(fid::ROOT_FLAG, [ROOT_FLAG]);
     rows.push(table_row);
     // The catalogs say 4 of all their columns; their layout is known without them. [verified]
-    let is_catalog = table.flags & table_flags::FIXED_DDL != 0;
+    let is_catalog = matches!(own.objid, Objid::CATALOG | Objid::CATALOG_SHADOW);
     let mut offset = FIXED_START as u16;
     for (fid, column) in &table.columns {
         let number = u32::from(fid.get());
@@ -235,11 +258,29 @@ fn index_details(row: Row, index: &Index, major: u32) -> Row {
     if !index.conditions.is_empty() {
         row = row.set(fid::CONDITIONS, segments(&index.conditions));
     }
+    if let Some(tuples) = &index.tuples {
+        row = row.set(fid::TUPLE_LIMITS, tuple_limits(tuples));
+    }
     if major >= LOCALE_NAMES_SINCE {
         let name: Vec<u8> = LOCALE.encode_utf16().flat_map(u16::to_le_bytes).collect();
         row = row.set(fid::LOCALE_NAME, name);
     }
     row
+}
+
+/// Five numbers. [format notes 6.2]
+fn tuple_limits(limits: &TupleLimits) -> Vec<u8> {
+    let numbers = [
+        limits.least,
+        limits.most,
+        limits.count,
+        limits.step,
+        limits.start,
+    ];
+    numbers
+        .into_iter()
+        .flat_map(|number| (number as u32).to_le_bytes())
+        .collect()
 }
 
 /// Four bytes per segment: flags, zero, column id. [format notes 6.6]

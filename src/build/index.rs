@@ -49,7 +49,7 @@ pub(super) fn rules(table: &Table, index: &Index) -> IndexRules {
             key_most: index.key_most.into(),
             var_seg_mac: index.var_seg_mac.into(),
         },
-        tuples: None,
+        tuples: index.tuples,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a table looks like, as its maker describes it.
 
-use crate::format::keys::DEFAULT_KEY_MOST;
+use crate::format::keys::{DEFAULT_KEY_MOST, TupleLimits};
 use crate::format::schema::{Coltyp, Fid, FidKind, KeySegment, column_flags, index_flags};
 
 /// Code page of ASCII text columns. [format notes 6.5]
@@ -121,6 +121,8 @@ pub struct Index {
     pub key_most: u16,
     /// Longest segment of a variable-length column.
     pub var_seg_mac: u16,
+    /// Present in a tuple index, which has one segment.
+    pub tuples: Option<TupleLimits>,
     /// How full pages are made, in percent.
     pub density: u8,
 }
@@ -139,6 +141,7 @@ impl Index {
                 | index_flags::EXTENDED_COLUMN_IDS,
             key_most: DEFAULT_KEY_MOST as u16,
             var_seg_mac: DEFAULT_KEY_MOST as u16,
+            tuples: None,
             density: DENSITY,
         }
     }
@@ -187,6 +190,13 @@ impl Index {
     pub const fn limits(mut self, key_most: u16, var_seg_mac: u16) -> Self {
         self.key_most = key_most;
         self.var_seg_mac = var_seg_mac;
+        self
+    }
+
+    /// Enters pieces of the values instead of the values.
+    #[must_use]
+    pub const fn tuples(mut self, limits: TupleLimits) -> Self {
+        self.tuples = Some(limits);
         self
     }
 
