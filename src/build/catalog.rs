@@ -158,31 +158,48 @@ pub(super) fn describe<W: Write + Seek>(
     (indexes, lv): (&[(Index, Placed)], Option<Placed>),
 ) {
     let major = core.format.major;
-    let row = |kind, id, name: &str, numbers| {
-        let row = common(own.objid, kind, id, name, numbers);
-        CatalogRow {
-            key: (own.objid, kind, id),
-            row,
-        }
-    };
-    let (id, root) = (own.objid.get(), own.root.get());
-    let density = table.density.into();
-    let mut rows = Vec::new();
-    let numbers = [root, density, table.flags, table.pages];
-    let mut table_row = row(CatalogType::Table, id, &table.name, numbers);
-    table_row.row = table_row.row.set(fid::ROOT_FLAG, [ROOT_FLAG]);
-    rows.push(table_row);
+    core.catalog.push(table_row(table, own));
+    core.catalog.extend(column_rows(table, own.objid));
+    let primary = table.primary.iter().map(|index| (index, own));
+    let secondary = indexes.iter().map(|(index, placed)| (index, *placed));
+    for (index, placed) in primary.chain(secondary) {
+        let numbers = index_numbers(index, placed, major);
+        let kind = CatalogType::Index;
+        let mut entry = catalog_row(own.objid, kind, placed.objid.get(), &index.name, numbers);
+        entry.row = index_details(entry.row, index, major);
+        entry.row.merge(&index.extra);
+        core.catalog.push(entry);
+    }
+    if let Some(lv) = lv {
+        let numbers = [lv.root.get(), LV_DENSITY.into(), 0, 1];
+        let kind = CatalogType::LongValue;
+        let entry = catalog_row(own.objid, kind, lv.objid.get(), "LV", numbers);
+        core.catalog.push(entry);
+    }
+}
+
+fn table_row(table: &Table, own: Placed) -> CatalogRow {
+    let numbers = [
+        own.root.get(),
+        table.density.into(),
+        table.flags,
+        table.pages,
+    ];
+    let (objid, id) = (own.objid, own.objid.get());
+    let mut entry = catalog_row(objid, CatalogType::Table, id, &table.name, numbers);
+    entry.row = entry.row.set(fid::ROOT_FLAG, [ROOT_FLAG]);
+    entry.row.merge(&table.extra);
+    entry
+}
+
+fn column_rows(table: &Table, objid: Objid) -> Vec<CatalogRow> {
     // The catalogs say 4 of all their columns; their layout is known without them. [verified]
-    let is_catalog = matches!(own.objid, Objid::CATALOG | Objid::CATALOG_SHADOW);
+    let is_catalog = matches!(objid, Objid::CATALOG | Objid::CATALOG_SHADOW);
     let mut offset = FIXED_START as u16;
-    for (fid, column) in &table.columns {
-        let number = u32::from(fid.get());
-        let mut entry = row(
-            CatalogType::Column,
-            number,
-            &column.name,
-            column_numbers(column),
-        );
+    let rows = table.columns.iter().map(|(fid, column)| {
+        let numbers = column_numbers(column);
+        let (kind, id) = (CatalogType::Column, fid.get().into());
+        let mut entry = catalog_row(objid, kind, id, &column.name, numbers);
         if fid.kind() == FidKind::Fixed {
             entry.row = entry.row.set(fid::RECORD_OFFSET, offset.to_le_bytes());
             if !is_catalog {
@@ -192,24 +209,20 @@ pub(super) fn describe<W: Write + Seek>(
         if let Some(default) = &column.default {
             entry.row = entry.row.set(fid::DEFAULT_VALUE, default.clone());
         }
-        rows.push(entry);
-    }
-    let primary = table.primary.iter().map(|index| (index, own));
-    for (index, placed) in primary.chain(indexes.iter().map(|(index, placed)| (index, *placed))) {
-        let numbers = index_numbers(index, placed, major);
-        let mut entry = row(CatalogType::Index, placed.objid.get(), &index.name, numbers);
-        entry.row = index_details(entry.row, index, major);
-        rows.push(entry);
-    }
-    if let Some(lv) = lv {
-        let numbers = [lv.root.get(), LV_DENSITY.into(), 0, 1];
-        rows.push(row(CatalogType::LongValue, lv.objid.get(), "LV", numbers));
-    }
-    core.catalog.extend(rows);
+        entry.row.merge(&column.extra);
+        entry
+    });
+    rows.collect()
 }
 
 /// The columns that every row has; `numbers` are the columns 4 to 7.
-fn common(table: Objid, kind: CatalogType, id: u32, name: &str, numbers: [u32; 4]) -> Row {
+fn catalog_row(
+    table: Objid,
+    kind: CatalogType,
+    id: u32,
+    name: &str,
+    numbers: [u32; 4],
+) -> CatalogRow {
     let fids = [
         fid::COLTYP_OR_PGNO,
         fid::SPACE_USAGE,
@@ -221,9 +234,12 @@ fn common(table: Objid, kind: CatalogType, id: u32, name: &str, numbers: [u32; 4
         .set(fid::TYPE, (kind as i16 + 1).to_le_bytes())
         .set(fid::ID, id.to_le_bytes())
         .set(fid::NAME, name);
-    fids.into_iter()
+    let row = fids
+        .into_iter()
         .zip(numbers)
-        .fold(row, |row, (fid, number)| row.set(fid, number.to_le_bytes()))
+        .fold(row, |row, (fid, number)| row.set(fid, number.to_le_bytes()));
+    let key = (table, kind, id);
+    CatalogRow { key, row }
 }
 
 fn column_numbers(column: &Column) -> [u32; 4] {

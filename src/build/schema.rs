@@ -29,6 +29,9 @@ pub struct Column {
     pub code_page: u16,
     /// Default value.
     pub default: Option<Vec<u8>>,
+    /// Further columns of its catalog row, or other values than the builder would write, by the
+    /// column ids of the format notes 6.2.
+    pub extra: Row,
 }
 
 impl Column {
@@ -48,6 +51,7 @@ impl Column {
             max,
             code_page: if coltyp.is_text() { CODE_PAGE_ASCII } else { 0 },
             default: None,
+            extra: Row::new(),
         }
     }
 
@@ -125,6 +129,9 @@ pub struct Index {
     pub tuples: Option<TupleLimits>,
     /// How full pages are made, in percent.
     pub density: u8,
+    /// Further columns of its catalog row, or other values than the builder would write, by the
+    /// column ids of the format notes 6.2.
+    pub extra: Row,
 }
 
 impl Index {
@@ -143,6 +150,7 @@ impl Index {
             var_seg_mac: DEFAULT_KEY_MOST as u16,
             tuples: None,
             density: DENSITY,
+            extra: Row::new(),
         }
     }
 
@@ -226,6 +234,9 @@ pub struct Table {
     pub pages: u32,
     /// Long values above this length are kept apart. [format notes 7.5: 1023 by default]
     pub intrinsic_most: usize,
+    /// Further columns of its catalog row, or other values than the builder would write, by the
+    /// column ids of the format notes 6.2.
+    pub extra: Row,
 }
 
 impl Table {
@@ -241,6 +252,7 @@ impl Table {
             density: DENSITY,
             pages: 1,
             intrinsic_most: 1023,
+            extra: Row::new(),
         }
     }
 
@@ -302,6 +314,13 @@ impl Row {
     pub fn null(mut self, fid: Fid) -> Self {
         self.slot(fid).clear();
         self
+    }
+
+    /// Takes over all columns of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        for (fid, values) in &other.values {
+            values.clone_into(self.slot(*fid));
+        }
     }
 
     fn slot(&mut self, fid: Fid) -> &mut Vec<Vec<u8>> {

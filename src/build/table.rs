@@ -143,13 +143,7 @@ impl<'b, W: Write + Seek> TableWriter<'b, W> {
             None => key.extend(keys::record_number(self.rows)),
         }
         let record = self.record(&row)?;
-        let mut store = TableStore {
-            file: &mut self.core.file,
-            space: &mut self.space,
-        };
-        self.data
-            .push(&mut store, &key, &record, NodeFlags::default())
-            .map_err(|error| BuildError::in_tree(&self.table.name, error))?;
+        self.raw_row(&key, &record)?;
         for secondary in &mut self.indexes {
             let rules = (&secondary.index, &secondary.rules);
             index::keys(&self.table, rules, &row, |entry| {
@@ -160,6 +154,52 @@ impl<'b, W: Write + Seek> TableWriter<'b, W> {
             })?;
         }
         Ok(())
+    }
+
+    /// Adds a record as it is under `key`, without entries in secondary indexes: for copies of
+    /// existing tables.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the table cannot be continued then.
+    pub fn raw_row(&mut self, key: &[u8], record: &[u8]) -> Result<(), BuildError> {
+        let mut store = TableStore {
+            file: &mut self.core.file,
+            space: &mut self.space,
+        };
+        self.data
+            .push(&mut store, key, record, NodeFlags::default())
+            .map_err(|error| BuildError::in_tree(&self.table.name, error))
+    }
+
+    /// Adds a node of the long value tree as it is; nodes come in the order of their keys, before,
+    /// between or after the rows.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the table cannot be continued then.
+    pub fn raw_long_value(&mut self, key: &[u8], data: &[u8]) -> Result<(), BuildError> {
+        let lv = match &mut self.lv {
+            Some(lv) => lv,
+            empty => empty.insert(new_long_values(
+                self.core,
+                &mut self.space,
+                self.limits.lid_bytes,
+            )?),
+        };
+        lv.push(&mut self.core.file, &mut self.space, key, data)
+    }
+
+    /// Adds an entry to secondary index number `index` of the table, in any order; false when the
+    /// table has no such index.
+    pub fn raw_entry(&mut self, index: usize, key: &[u8], bookmark: &[u8]) -> bool {
+        let secondary = self.indexes.get_mut(index);
+        let found = secondary.is_some();
+        if let Some(secondary) = secondary {
+            secondary.entries.push(Entry {
+                key: key.into(),
+                bookmark: bookmark.into(),
+            });
+        }
+        found
     }
 
     /// Writes what is left: long values, indexes, space, catalog rows.
