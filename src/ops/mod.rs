@@ -5,5 +5,6 @@ pub mod checksum;
 pub mod flushmap;
 pub mod headers;
 pub mod identify;
+pub mod integrity;
 pub mod logs;
 pub mod required_logs;

@@ -5,6 +5,7 @@ mod checksum;
 mod flushmap;
 mod header_text;
 mod headers;
+mod integrity;
 mod log_text;
 mod logs;
 
@@ -40,6 +41,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         "ml" => logs::run(matches),
         "mp" => flushmap::run(matches),
         "k" => checksum::run(matches),
+        "g" => integrity::run(matches),
         _ => ExitStatus::Usage,
     }
 }

@@ -234,13 +234,13 @@ impl Schema {
         table.template.as_deref().and_then(|name| self.table(name))
     }
 
-    /// A column of a table by id; `template` looks in the template instead.
+    /// A column of a table by id; `template` looks in the template of a derived table. A template's
+    /// own indexes mark their columns so too. [verified: clean-*, table tmpl]
     #[must_use]
     pub fn column<'s>(&'s self, table: &'s Table, fid: Fid, template: bool) -> Option<&'s Column> {
-        let own = if template {
-            self.template_of(table)?
-        } else {
-            table
+        let own = match &table.template {
+            Some(_) if template => self.template_of(table)?,
+            _ => table,
         };
         own.column(fid)
     }
