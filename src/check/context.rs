@@ -39,7 +39,8 @@ impl FlushMap {
             .map(|number| {
                 let mut page = vec![0; flushmap::PAGE.bytes()];
                 let read = pages.read_physical(number + 1, &mut page);
-                let good = read.is_ok() && flushmap::verify_data_page(&page, number as u32).is_usable();
+                let good =
+                    read.is_ok() && flushmap::verify_data_page(&page, number as u32).is_usable();
                 if good { page } else { Vec::new() }
             })
             .collect();
@@ -50,7 +51,8 @@ impl FlushMap {
     #[must_use]
     pub fn flush_type(&self, pgno: Pgno) -> u8 {
         let page = self.data_pages.get((pgno.get() / PGNOS_PER_PAGE) as usize);
-        page.and_then(|page| flushmap::flush_type(page, pgno.get() % PGNOS_PER_PAGE)).unwrap_or(0)
+        page.and_then(|page| flushmap::flush_type(page, pgno.get() % PGNOS_PER_PAGE))
+            .unwrap_or(0)
     }
 }
 
@@ -94,7 +96,12 @@ impl<'a> Context<'a> {
     }
 
     /// Reads a page of a tree and reports it when it cannot be used.
-    pub fn read<'b>(&self, pgno: Pgno, place: &Subject<'_>, into: &'b mut PageBytes) -> Option<Page<'b>> {
+    pub fn read<'b>(
+        &self,
+        pgno: Pgno,
+        place: &Subject<'_>,
+        into: &'b mut PageBytes,
+    ) -> Option<Page<'b>> {
         let problem = match self.db.read(pgno, into) {
             Ok(page) => {
                 let expected = self.flush_map.map_or(0, |map| map.flush_type(pgno));
@@ -123,7 +130,9 @@ impl<'a> Context<'a> {
                     _ => Problem::PageLostFlush,
                 }
             }
-            PageError::Checksum { belongs_to: Some(_) } => Problem::PageMisplaced,
+            PageError::Checksum {
+                belongs_to: Some(_),
+            } => Problem::PageMisplaced,
             PageError::Checksum { belongs_to: None } => Problem::PageBadChecksum,
             PageError::WrongNumber(_) => Problem::PageNumber,
         };
@@ -138,7 +147,10 @@ impl<'a> Context<'a> {
 
     /// All findings in an order that does not depend on threads.
     pub fn into_findings(self) -> (Vec<Finding>, u64) {
-        let mut findings = self.findings.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut findings = self
+            .findings
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         findings.sort_by(|a, b| {
             let key = |f: &Finding| (f.problem, f.place.objid, f.place.page, f.place.line);
             key(a).cmp(&key(b)).then_with(|| a.detail.cmp(&b.detail))
@@ -170,6 +182,9 @@ impl Subject<'_> {
 
     /// A node of it.
     pub fn node(&self, pgno: Pgno, line: usize) -> Place {
-        Place { line: Some(line), ..self.page(pgno) }
+        Place {
+            line: Some(line),
+            ..self.page(pgno)
+        }
     }
 }

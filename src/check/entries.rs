@@ -22,10 +22,11 @@ impl Sum {
     pub fn add(&mut self, hash: u128, weight: u64) {
         // Two sums of 64 bits instead of one of 128: they can be kept in atomics.
         self.low = self.low.wrapping_add((hash as u64).wrapping_mul(weight));
-        self.high = self.high.wrapping_add(((hash >> 64) as u64).wrapping_mul(weight));
+        self.high = self
+            .high
+            .wrapping_add(((hash >> 64) as u64).wrapping_mul(weight));
         self.count = self.count.wrapping_add(weight);
     }
-
 }
 
 /// A sum that several threads add to.

@@ -91,7 +91,9 @@ impl Plan {
                 comparable = Comparable::Nothing;
                 continue;
             };
-            if column.coltyp == Coltyp::Deleted || column.flags & column_flags::USER_DEFINED_DEFAULT != 0 {
+            if column.coltyp == Coltyp::Deleted
+                || column.flags & column_flags::USER_DEFINED_DEFAULT != 0
+            {
                 comparable = Comparable::Nothing;
             }
             let text_unicode = column.coltyp.is_text() && column.text_page() == CodePage::Unicode;
@@ -115,12 +117,19 @@ impl Plan {
             .iter()
             .filter_map(|condition| {
                 let column = schema.column(table, condition.fid, condition.template)?;
-                Some(KeySegment { fid: self.slot(column, condition.template && table.template.is_some()), ..*condition })
+                Some(KeySegment {
+                    fid: self.slot(column, condition.template && table.template.is_some()),
+                    ..*condition
+                })
             })
             .collect();
         let several = multi_valued && has(index_flags::MULTI_VALUED) || index.tuple.is_some();
         if comparable == Comparable::Keys && unicode {
-            comparable = if several { Comparable::Existence } else { Comparable::Bookmarks };
+            comparable = if several {
+                Comparable::Existence
+            } else {
+                Comparable::Bookmarks
+            };
         }
         if has(index_flags::DEFERRED_POPULATE) {
             comparable = Comparable::Nothing;
@@ -149,14 +158,19 @@ impl Plan {
 
     /// The slot of a column, as a number that the rules take for a column id.
     fn slot(&mut self, column: &Column, derived: bool) -> Fid {
-        let known =
-            self.slots.iter().position(|slot| slot.fid == column.fid && slot.derived == derived);
+        let known = self
+            .slots
+            .iter()
+            .position(|slot| slot.fid == column.fid && slot.derived == derived);
         let at = known.unwrap_or_else(|| {
             self.slots.push(Slot {
                 fid: column.fid,
                 derived,
                 offset: column.record_offset.into(),
-                size: column.coltyp.fixed_size().unwrap_or(column.max_len as usize),
+                size: column
+                    .coltyp
+                    .fixed_size()
+                    .unwrap_or(column.max_len as usize),
                 default: column.default.clone(),
             });
             self.slots.len() - 1
@@ -190,7 +204,10 @@ pub(super) trait FetchLongValue {
 impl<'p, 'r> RowView<'p, 'r> {
     /// A view with nothing in it.
     pub fn new(plan: &'p Plan) -> Self {
-        Self { plan, values: Vec::with_capacity(plan.slots.len()) }
+        Self {
+            plan,
+            values: Vec::with_capacity(plan.slots.len()),
+        }
     }
 
     /// Decodes a record. False when a value that an index needs cannot be had.
@@ -220,7 +237,9 @@ impl<'p, 'r> RowView<'p, 'r> {
                 },
                 FidKind::Tagged => match record.find_tagged(slot.fid, slot.derived)? {
                     None => absent,
-                    Some(tagged) => tagged_value(&tagged.value, tagged.values(), long_values, &mut complete),
+                    Some(tagged) => {
+                        tagged_value(&tagged.value, tagged.values(), long_values, &mut complete)
+                    }
                 },
             };
             self.values.push(value);
@@ -236,7 +255,11 @@ fn tagged_value<'r>(
     complete: &mut bool,
 ) -> SlotValue<'r> {
     let plain = |instance: &Instance<'r>| match *instance {
-        Instance::Intrinsic { bytes, compressed: false, encrypted: false } => Some(bytes),
+        Instance::Intrinsic {
+            bytes,
+            compressed: false,
+            encrypted: false,
+        } => Some(bytes),
         _ => None,
     };
     match value {
@@ -245,16 +268,26 @@ fn tagged_value<'r>(
         TaggedValue::Single(instance) if plain(instance).is_some() => {
             plain(instance).map_or(SlotValue::Null, SlotValue::One)
         }
-        TaggedValue::Multi(multi) if (0..multi.len()).all(|at| multi.get(at).is_some_and(|i| plain(&i).is_some())) => {
+        TaggedValue::Multi(multi)
+            if (0..multi.len()).all(|at| multi.get(at).is_some_and(|i| plain(&i).is_some())) =>
+        {
             SlotValue::Many(*multi)
         }
         _ => {
             let owned = instances.map(|instance| {
                 let bytes = match instance {
-                    Instance::Intrinsic { encrypted: true, .. } => None,
-                    Instance::Intrinsic { bytes, compressed: true, .. } => {
+                    Instance::Intrinsic {
+                        encrypted: true, ..
+                    } => None,
+                    Instance::Intrinsic {
+                        bytes,
+                        compressed: true,
+                        ..
+                    } => {
                         let mut plain = Vec::new();
-                        compress::decompress(bytes, None, &mut plain).ok().map(|()| plain)
+                        compress::decompress(bytes, None, &mut plain)
+                            .ok()
+                            .map(|()| plain)
                     }
                     Instance::Intrinsic { bytes, .. } => Some(bytes.to_vec()),
                     Instance::Separated(lid) => long_values.fetch(lid),

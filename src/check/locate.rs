@@ -31,7 +31,12 @@ pub(super) fn long_values(
     let Some(lv) = table.long_values else { return };
     let mut total = 0u64;
     let mut damaged = false;
-    for_each_node(context.db, lv.root, |_, _, node| total += u64::from(node.key_len() <= 8), |_, _| damaged = true);
+    for_each_node(
+        context.db,
+        lv.root,
+        |_, _, node| total += u64::from(node.key_len() <= 8),
+        |_, _| damaged = true,
+    );
     let parts = total.div_ceil(PART).max(1);
     let mut named = 0;
     for part in 0..parts {
@@ -56,7 +61,13 @@ pub(super) fn long_values(
             context.db,
             lv.root,
             |pgno, _, node| {
-                let Ok(LvKey { lid, part: LvPart::Root }) = LvKey::of_node(&node) else { return };
+                let Ok(LvKey {
+                    lid,
+                    part: LvPart::Root,
+                }) = LvKey::of_node(&node)
+                else {
+                    return;
+                };
                 if lid.get() % parts == part
                     && let Ok(root) = LvRoot::parse(node.data)
                 {
@@ -68,7 +79,8 @@ pub(super) fn long_values(
         let mut odd: Vec<_> = counts
             .into_iter()
             .filter_map(|(lid, (seen, root, pgno))| {
-                judge_count(lid, seen, root, damaged).map(|(problem, text)| (lid, problem, text, pgno))
+                judge_count(lid, seen, root, damaged)
+                    .map(|(problem, text)| (lid, problem, text, pgno))
             })
             .collect();
         odd.sort_by_key(|(lid, ..)| *lid);
@@ -101,7 +113,9 @@ fn judge_count(
         Some(root) => {
             let count = u64::from(root.references);
             let text = |word: &str| {
-                format!("LV refcount too {word} (lid {lid:#x}, refcount {count}, correct refcount {seen})")
+                format!(
+                    "LV refcount too {word} (lid {lid:#x}, refcount {count}, correct refcount {seen})"
+                )
             };
             match count.cmp(&seen) {
                 std::cmp::Ordering::Less => Some((Problem::LvRefcountLow, text("low"))),
@@ -124,7 +138,12 @@ pub(super) fn index(
     let root = table.indexes[planned.number].root;
     let mut total = 0u64;
     let mut damaged = false;
-    for_each_node(context.db, root, |_, _, _| total += 1, |_, _| damaged = true);
+    for_each_node(
+        context.db,
+        root,
+        |_, _, _| total += 1,
+        |_, _| damaged = true,
+    );
     for_each_node(context.db, table.root, |_, _, _| {}, |_, _| damaged = true);
     if damaged {
         // A page of either tree is gone, which is reported where it is; entries cannot be compared.
@@ -154,14 +173,23 @@ pub(super) fn index(
             },
             |_, _| {},
         );
-        let mut odd: Vec<_> = balance.into_values().filter(|(count, ..)| *count != 0).collect();
+        let mut odd: Vec<_> = balance
+            .into_values()
+            .filter(|(count, ..)| *count != 0)
+            .collect();
         odd.sort_by_key(|(count, pgno, _)| (*pgno, *count));
         for (count, pgno, _) in odd.into_iter().take(NAMED - named.min(NAMED)) {
             named += 1;
             let (problem, text) = if count > 0 {
-                (Problem::IndexEntryMissing, format!("record on page {pgno} has no entry"))
+                (
+                    Problem::IndexEntryMissing,
+                    format!("record on page {pgno} has no entry"),
+                )
             } else {
-                (Problem::IndexEntryExtra, format!("entry on page {pgno} fits no record"))
+                (
+                    Problem::IndexEntryExtra,
+                    format!("entry on page {pgno} fits no record"),
+                )
             };
             context.report(Finding::new(problem, subject.page(pgno)).with_detail(text));
         }
@@ -184,11 +212,15 @@ fn add_records(
         context.db,
         table.root,
         |pgno, page, node| {
-            let Ok(record) = Record::with_layout(node.data, RecordLayout::of_page(page)) else { return };
+            let Ok(record) = Record::with_layout(node.data, RecordLayout::of_page(page)) else {
+                return;
+            };
             let mut view = RowView::new(plan);
             if view.load(&record, fetch).unwrap_or(false) {
                 let bookmark = hash_bookmark(&node.key());
-                expected_entries(planned, &view, bookmark, &mut seen, |hash| enter(hash, pgno));
+                expected_entries(planned, &view, bookmark, &mut seen, |hash| {
+                    enter(hash, pgno)
+                });
             }
         },
         |_, _| {},
@@ -205,10 +237,12 @@ pub(super) fn bookmarks(
     let mut bytes = PageBytes::new(context.db.page_size());
     let mut named = 0;
     for (pgno, line, bookmark) in bookmarks {
-        let Ok((_, page)) = seek(context.db, table.root, bookmark, &mut bytes) else { continue };
-        let found = page.node(lower_bound(page, bookmark)).is_ok_and(|node| {
-            node.cmp_key_to(bookmark).is_eq() && !node.flags.is_deleted()
-        });
+        let Ok((_, page)) = seek(context.db, table.root, bookmark, &mut bytes) else {
+            continue;
+        };
+        let found = page
+            .node(lower_bound(page, bookmark))
+            .is_ok_and(|node| node.cmp_key_to(bookmark).is_eq() && !node.flags.is_deleted());
         if !found && named < NAMED {
             named += 1;
             let finding = Finding::new(Problem::IndexEntryExtra, subject.node(*pgno, *line));

@@ -54,7 +54,8 @@ pub(super) struct Span {
 impl LongValues<'_, '_> {
     fn report(&self, at: (Pgno, usize), lid: Lid, what: &str) {
         let finding = Finding::new(Problem::LvCorrupted, self.subject.node(at.0, at.1));
-        self.context.report(finding.with_detail(format!("corrupted LV({:#x}) ({what})", lid.get())));
+        self.context
+            .report(finding.with_detail(format!("corrupted LV({:#x}) ({what})", lid.get())));
     }
 
     fn node(&self, span: &mut Span, at: (Pgno, usize), node: &Node<'_>) {
@@ -80,7 +81,12 @@ impl LongValues<'_, '_> {
                 if root.references != DELETING {
                     self.references.add(lid.get(), root.references.into());
                 }
-                span.tail = Some(Open { lid, seen: 0, root: Some(root), at });
+                span.tail = Some(Open {
+                    lid,
+                    seen: 0,
+                    root: Some(root),
+                    at,
+                });
             }
             Err(fault) => self.report(at, lid, &fault.to_string()),
         }
@@ -97,7 +103,10 @@ impl LongValues<'_, '_> {
             };
             if open.lid != lid {
                 let size = open.root.map_or(0, |root| root.size);
-                let what = format!("lid changed to {:#x} without root, size is {size} bytes", lid.get());
+                let what = format!(
+                    "lid changed to {:#x} without root, size is {size} bytes",
+                    lid.get()
+                );
                 let before = open.lid;
                 span.tail = None;
                 return self.report(at, before, &what);
@@ -126,15 +135,25 @@ impl LongValues<'_, '_> {
 
     /// Bytes that the chunk at `offset` stands for.
     fn represents(&self, root: LvRoot, offset: u64) -> u64 {
-        u64::from(root.size).saturating_sub(offset).min(self.chunk.get().into())
+        u64::from(root.size)
+            .saturating_sub(offset)
+            .min(self.chunk.get().into())
     }
 
-    fn judge_chunk(&self, at: (Pgno, usize), lid: Lid, root: LvRoot, (offset, seen): (u64, u64), data: &[u8]) {
+    fn judge_chunk(
+        &self,
+        at: (Pgno, usize),
+        lid: Lid,
+        root: LvRoot,
+        (offset, seen): (u64, u64),
+        data: &[u8],
+    ) {
         let dead = matches!(root.references, 0 | DELETING);
         if compress::is_scrubbed(data) && !root.encrypted {
             if dead {
                 let place = self.subject.node(at.0, at.1);
-                self.context.report(Finding::new(Problem::LvScrubbed, place));
+                self.context
+                    .report(Finding::new(Problem::LvScrubbed, place));
             } else {
                 let what = format!(
                     "scrubbed data on referenced LV: references {},total size {} bytes, saw {seen} bytes",
@@ -149,12 +168,17 @@ impl LongValues<'_, '_> {
         }
         let size = u64::from(root.size);
         if offset != seen {
-            let what = format!("missing chunk: offset is {offset}, saw {seen} bytes, size is {size} bytes");
+            let what = format!(
+                "missing chunk: offset is {offset}, saw {seen} bytes, size is {size} bytes"
+            );
             return self.report(at, lid, &what);
         }
         let expected = self.represents(root, offset);
         if expected == 0 {
-            let what = format!("LV too long: expected {size} bytes, saw {} bytes", offset + data.len() as u64);
+            let what = format!(
+                "LV too long: expected {size} bytes, saw {} bytes",
+                offset + data.len() as u64
+            );
             return self.report(at, lid, &what);
         }
         self.judge_length(at, lid, root, expected, data);
@@ -175,15 +199,30 @@ impl LongValues<'_, '_> {
             stored > expected
         };
         if wrong {
-            self.report(at, lid, &format!("node is wrong size: node is {stored} bytes"));
+            self.report(
+                at,
+                lid,
+                &format!("node is wrong size: node is {stored} bytes"),
+            );
         }
     }
 
     /// L3: the long value that ends here must be complete.
     fn close(&self, open: Option<Open>) {
-        let Some(Open { lid, seen, root: Some(root), at }) = open else { return };
+        let Some(Open {
+            lid,
+            seen,
+            root: Some(root),
+            at,
+        }) = open
+        else {
+            return;
+        };
         if seen < u64::from(root.size) && !matches!(root.references, 0 | DELETING) {
-            let what = format!("LV too short: expected {} bytes, saw {seen} bytes", root.size);
+            let what = format!(
+                "LV too short: expected {} bytes, saw {seen} bytes",
+                root.size
+            );
             self.report(at, lid, &what);
         }
     }
@@ -221,18 +260,25 @@ impl Leaves for LongValues<'_, '_> {
                 (Some(open), _) if left.has_root => {
                     if open.lid != lid {
                         let size = open.root.map_or(0, |root| root.size);
-                        let what = format!("lid changed to {:#x} without root, size is {size} bytes", lid.get());
+                        let what = format!(
+                            "lid changed to {:#x} without root, size is {size} bytes",
+                            lid.get()
+                        );
                         self.report(at, open.lid, &what);
                         tail = None;
                     } else {
                         if first != open.seen {
-                            let what = format!("missing chunk: offset is {first}, saw {} bytes", open.seen);
+                            let what = format!(
+                                "missing chunk: offset is {first}, saw {} bytes",
+                                open.seen
+                            );
                             self.report(at, lid, &what);
                         }
                         let size = open.root.map_or(end, |root| u64::from(root.size));
                         let chunk = u64::from(self.chunk.get());
                         if end >= size.saturating_add(chunk) {
-                            let what = format!("LV too long: expected {size} bytes, saw {end} bytes");
+                            let what =
+                                format!("LV too long: expected {size} bytes, saw {end} bytes");
                             self.report(at, lid, &what);
                         }
                         open.seen = end.min(size);
@@ -252,6 +298,10 @@ impl Leaves for LongValues<'_, '_> {
             self.close(tail);
             tail = right.tail;
         }
-        Span { head, tail, has_root: left.has_root || right.has_root }
+        Span {
+            head,
+            tail,
+            has_root: left.has_root || right.has_root,
+        }
     }
 }

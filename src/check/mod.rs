@@ -71,8 +71,13 @@ pub enum Stage {
 
 impl Stage {
     /// All of them in order.
-    pub const ALL: [Self; 5] =
-        [Self::Header, Self::Space, Self::Catalog, Self::Trees, Self::CrossReferences];
+    pub const ALL: [Self; 5] = [
+        Self::Header,
+        Self::Space,
+        Self::Catalog,
+        Self::Trees,
+        Self::CrossReferences,
+    ];
 
     /// Its name on the command line.
     #[must_use]
@@ -135,7 +140,10 @@ impl CheckReport {
     /// True when no finding is an error.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        !self.findings.iter().any(|finding| finding.problem.info().severity == Severity::Error)
+        !self
+            .findings
+            .iter()
+            .any(|finding| finding.problem.info().severity == Severity::Error)
     }
 }
 
@@ -154,7 +162,10 @@ pub fn check(
         if wanted(stage) {
             let started = Instant::now();
             work();
-            stages.push(StageReport { stage, millis: started.elapsed().as_millis() });
+            stages.push(StageReport {
+                stage,
+                millis: started.elapsed().as_millis(),
+            });
         }
     };
     progress.start(u64::from(db.last_page().get()));
@@ -162,10 +173,16 @@ pub fn check(
     let schema = Schema::read(db);
     let shadow = Schema::read_shadow(db);
     // Where the catalog is damaged its shadow still tells what to look at.
-    let guide = if schema.tables.len() >= shadow.tables.len() { &schema } else { &shadow };
+    let guide = if schema.tables.len() >= shadow.tables.len() {
+        &schema
+    } else {
+        &shadow
+    };
     let objects = objects::of(guide);
     let owners = space::register(&context, &objects, wanted(Stage::Space));
-    timed(Stage::Catalog, &mut || catalog::check(&context, &schema, &shadow, &owners));
+    timed(Stage::Catalog, &mut || {
+        catalog::check(&context, &schema, &shadow, &owners)
+    });
     let mut tables = Vec::new();
     let cross = wanted(Stage::CrossReferences);
     timed(Stage::Trees, &mut || {
@@ -177,14 +194,23 @@ pub fn check(
     }
     progress.finish();
     let (findings, findings_not_kept) = context.into_findings();
-    CheckReport { state: db.header().db_state(), stages, tables, findings, findings_not_kept }
+    CheckReport {
+        state: db.header().db_state(),
+        stages,
+        tables,
+        findings,
+        findings_not_kept,
+    }
 }
 
 /// Pass 1. The header's copies were judged when the file was opened; here the file as a whole.
 fn header(context: &Context<'_>) {
     let header = context.db.header();
     if header.objid_last.get() == 0 {
-        context.report(Finding::new(Problem::HeaderBothBad, Place::default()).with_detail("objidLast is objidNil (0)"));
+        context.report(
+            Finding::new(Problem::HeaderBothBad, Place::default())
+                .with_detail("objidLast is objidNil (0)"),
+        );
     }
     if header.db_state() != DbState::CleanShutdown {
         let detail = format!("state: {}", header.db_state().words());

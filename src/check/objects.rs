@@ -48,8 +48,14 @@ pub(super) fn of(schema: &Schema) -> Vec<Object> {
             table: t.name.clone(),
             part: part.to_owned(),
         };
-        objects.extend(t.secondary_indexes().map(|i| child(i.objid, i.root, &i.name)));
-        objects.extend(t.long_values.map(|lv| child(lv.objid, lv.root, "[Long Values]")));
+        objects.extend(
+            t.secondary_indexes()
+                .map(|i| child(i.objid, i.root, &i.name)),
+        );
+        objects.extend(
+            t.long_values
+                .map(|lv| child(lv.objid, lv.root, "[Long Values]")),
+        );
     }
     objects
 }

@@ -81,7 +81,9 @@ impl Owners {
     /// True when a space tree offers the page.
     pub fn is_available(&self, pgno: Pgno) -> bool {
         let at = pgno.get() as usize;
-        self.available.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
+        self.available
+            .get(at / 64)
+            .is_some_and(|word| word >> (at % 64) & 1 == 1)
     }
 
     /// Marks the page as offered.
@@ -94,7 +96,9 @@ impl Owners {
     pub fn visit(&self, pgno: Pgno) -> bool {
         let at = pgno.get() as usize;
         let bit = 1u64 << (at % 64);
-        self.used.get(at / 64).is_some_and(|word| word.fetch_or(bit, Ordering::Relaxed) & bit == 0)
+        self.used
+            .get(at / 64)
+            .is_some_and(|word| word.fetch_or(bit, Ordering::Relaxed) & bit == 0)
     }
 
     fn is_used(&self, pgno: Pgno) -> bool {
@@ -117,8 +121,10 @@ impl Owners {
         if !self.complete {
             return;
         }
-        let names: HashMap<Objid, &Object> =
-            objects.iter().map(|object| (object.objid, object)).collect();
+        let names: HashMap<Objid, &Object> = objects
+            .iter()
+            .map(|object| (object.objid, object))
+            .collect();
         let mut run: Option<(Objid, Extent)> = None;
         let mut leaked = HashMap::<Objid, (u64, Extent)>::new();
         for pgno in (1..=self.last.get()).map(Pgno::new) {
@@ -126,7 +132,10 @@ impl Owners {
             let leak = owner != Objid::default() && !self.is_available(pgno) && !self.is_used(pgno);
             match &mut run {
                 Some((of, extent)) if leak && *of == owner => {
-                    *extent = Extent { last: pgno, count: extent.count + 1 };
+                    *extent = Extent {
+                        last: pgno,
+                        count: extent.count + 1,
+                    };
                 }
                 _ => {
                     note(&mut leaked, run.take());
@@ -139,11 +148,16 @@ impl Owners {
             let object = names.get(&objid);
             let subject = Subject {
                 table: object.map(|object| object.table.as_str()),
-                index: object.map(|object| object.part.as_str()).filter(|part| !part.is_empty()),
+                index: object
+                    .map(|object| object.part.as_str())
+                    .filter(|part| !part.is_empty()),
                 objid,
             };
             let detail = format!("{pages} pages, the first is {}", first.first());
-            let place = Place { page: None, ..subject.page(first.first()) };
+            let place = Place {
+                page: None,
+                ..subject.page(first.first())
+            };
             context.report(Finding::new(Problem::SpaceLeaked, place).with_detail(detail));
         }
     }

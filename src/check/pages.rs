@@ -35,7 +35,12 @@ pub(super) fn system_trees(context: &Context<'_>, owners: &Owners, options: &Che
         part: String::new(),
     };
     let subject = space::subject(&system);
-    let spec = TreeSpec { subject, root: system.root, kind: 0 };
+    let spec = TreeSpec {
+        subject,
+        root: system.root,
+        kind: 0,
+        non_unique: false,
+    };
     tree::check(context, owners, &spec, &PagesOnly);
     space_trees(context, owners, subject, system.root, 0);
 }
@@ -55,7 +60,12 @@ pub(super) fn space_trees(
     };
     if let ExtentKind::Multiple { owned, available } = header.kind() {
         for root in [owned, available] {
-            let spec = TreeSpec { subject, root, kind: kind | PageFlags::SPACE_TREE };
+            let spec = TreeSpec {
+                subject,
+                root,
+                kind: kind | PageFlags::SPACE_TREE,
+                non_unique: false,
+            };
             tree::check(context, owners, &spec, &PagesOnly);
         }
     }

@@ -61,7 +61,8 @@ thread_local! {
 impl<F: FetchLongValue + Sync> Records<'_, '_, F> {
     fn report(&self, problem: Problem, at: (Pgno, usize), detail: String) {
         let place = self.subject.node(at.0, at.1);
-        self.context.report(Finding::new(problem, place).with_detail(detail));
+        self.context
+            .report(Finding::new(problem, place).with_detail(detail));
     }
 
     fn record<'r>(
@@ -116,7 +117,9 @@ impl<F: FetchLongValue + Sync> Records<'_, '_, F> {
         node.key_into(&mut keys.primary);
         let bookmark = hash_bookmark(&keys.primary);
         for (index, sum) in self.plan.secondary.iter().zip(&mut sums.expected) {
-            expected_entries(index, view, bookmark, &mut keys.seen, |hash| sum.add(hash, 1));
+            expected_entries(index, view, bookmark, &mut keys.seen, |hash| {
+                sum.add(hash, 1)
+            });
         }
     }
 
@@ -132,7 +135,10 @@ impl<F: FetchLongValue + Sync> Records<'_, '_, F> {
         if primary.comparable != Comparable::Keys {
             return;
         }
-        match primary.rules.primary_key(view, &NoSortKeys, &mut keys.primary) {
+        match primary
+            .rules
+            .primary_key(view, &NoSortKeys, &mut keys.primary)
+        {
             Ok(KeyEnd::Unknown) => {}
             Ok(KeyEnd::Whole | KeyEnd::Cut) => {
                 if node.cmp_key_to(&keys.primary).is_ne() {
@@ -165,7 +171,9 @@ pub(super) fn expected_entries(
         }
         Comparable::Keys => {
             seen.clear();
-            let _ = index.rules.keys(view, &NoSortKeys, |key, _| seen.push(hash_entry(key, bookmark)));
+            let _ = index.rules.keys(view, &NoSortKeys, |key, _| {
+                seen.push(hash_entry(key, bookmark))
+            });
             if seen.len() > 1 {
                 seen.sort_unstable();
                 seen.dedup();
@@ -184,7 +192,10 @@ impl<F: FetchLongValue + Sync> Leaves for Records<'_, '_, F> {
         let mut expected = SUMS.take();
         expected.clear();
         expected.resize(self.expected.len(), Sum::default());
-        let mut sums = LeafSums { references: Sum::default(), expected };
+        let mut sums = LeafSums {
+            references: Sum::default(),
+            expected,
+        };
         KEYS.with_borrow_mut(|keys| {
             let mut view = RowView::new(self.plan);
             for (line, node) in page.nodes().enumerate() {
@@ -248,8 +259,10 @@ impl Leaves for IndexEntries {
                 match self.comparable {
                     Comparable::Nothing => {}
                     Comparable::Existence => {
-                        let mut bookmarks =
-                            self.bookmarks.lock().unwrap_or_else(PoisonError::into_inner);
+                        let mut bookmarks = self
+                            .bookmarks
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner);
                         if bookmarks.len() < LOOKUPS_AT_MOST {
                             bookmarks.push((pgno, line, node.data.to_vec()));
                         }

@@ -15,7 +15,12 @@ const PAGES_NAMED: u32 = 3;
 /// Fills the owners. With `judge` what does not fit is reported; without, only gathered.
 pub(super) fn register(context: &Context<'_>, objects: &[Object], judge: bool) -> Owners {
     let owners = Owners::new(context.db.last_page(), objects);
-    let mut pass = Pass { context, owners, judge, shelved: Vec::new() };
+    let mut pass = Pass {
+        context,
+        owners,
+        judge,
+        shelved: Vec::new(),
+    };
     pass.root();
     for object in objects {
         pass.object(object);
@@ -50,7 +55,8 @@ enum List {
 impl Pass<'_, '_> {
     fn report(&self, problem: Problem, subject: &Subject<'_>, page: Pgno, detail: String) {
         if self.judge {
-            self.context.report(Finding::new(problem, subject.page(page)).with_detail(detail));
+            self.context
+                .report(Finding::new(problem, subject.page(page)).with_detail(detail));
         }
     }
 
@@ -167,7 +173,11 @@ impl Pass<'_, '_> {
                             }
                             extents.push(entry);
                         }
-                        Err(fault) => faults.push((pgno, line, format!("space tree key node is corrrupted: {fault}"))),
+                        Err(fault) => faults.push((
+                            pgno,
+                            line,
+                            format!("space tree key node is corrrupted: {fault}"),
+                        )),
                     }
                 }
             }
@@ -178,16 +188,21 @@ impl Pass<'_, '_> {
         for (pgno, line, fault) in faults {
             if self.judge {
                 let finding = Finding::new(Problem::SpaceNode, subject.node(pgno, line));
-                self.context.report(finding.with_detail(format!("node [{pgno}:{line}]: {fault}")));
+                self.context
+                    .report(finding.with_detail(format!("node [{pgno}:{line}]: {fault}")));
             }
         }
         for entry in extents {
             match entry.pool() {
-                Pool::Shelved if object.objid == Objid::SYSTEM_ROOT => self.shelved.push(entry.extent),
+                Pool::Shelved if object.objid == Objid::SYSTEM_ROOT => {
+                    self.shelved.push(entry.extent)
+                }
                 Pool::Shelved => {
                     let detail = format!(
                         "shelved pages ({} - {}) are unexpected outside of the database root, but were found under objid {}",
-                        entry.extent.first(), entry.extent.last, object.objid
+                        entry.extent.first(),
+                        entry.extent.last,
+                        object.objid
                     );
                     self.report(Problem::SpaceAvailable, subject, entry.extent.last, detail);
                 }
@@ -198,7 +213,9 @@ impl Pass<'_, '_> {
 
     fn split_buffers(&mut self, object: &Object, subject: &Subject<'_>, root: Pgno) {
         let mut bytes = PageBytes::new(self.context.db.page_size());
-        let Ok(page) = self.context.db.read(root, &mut bytes) else { return };
+        let Ok(page) = self.context.db.read(root, &mut bytes) else {
+            return;
+        };
         match split_buffer(page) {
             Some(buffers) => {
                 for extent in buffers.into_iter().filter(|extent| extent.count > 0) {
@@ -220,7 +237,10 @@ impl Pass<'_, '_> {
         let mut named = 0;
         let first = extent.first();
         if extent.count > 0 && (first.is_null() || extent.last > Pgno::MAX) {
-            let detail = format!("extent of {} pages up to {} is impossible", extent.count, extent.last);
+            let detail = format!(
+                "extent of {} pages up to {} is impossible",
+                extent.count, extent.last
+            );
             return self.report(Problem::SpaceNode, subject, extent.last, detail);
         }
         for pgno in (first.get()..=extent.last.get()).map(Pgno::new) {
@@ -230,7 +250,8 @@ impl Pass<'_, '_> {
             let fault = if self.owners.has(pgno) {
                 self.page(object, pgno, list)
             } else {
-                self.beyond(pgno, list).map(|detail| (Problem::SpaceBeyond, detail))
+                self.beyond(pgno, list)
+                    .map(|detail| (Problem::SpaceBeyond, detail))
             };
             if let Some((problem, detail)) = fault {
                 named += 1;
@@ -240,10 +261,16 @@ impl Pass<'_, '_> {
     }
 
     fn beyond(&self, pgno: Pgno, list: List) -> Option<String> {
-        let shelved = self.shelved.iter().any(|extent| extent.first() <= pgno && pgno <= extent.last);
+        let shelved = self
+            .shelved
+            .iter()
+            .any(|extent| extent.first() <= pgno && pgno <= extent.last);
         let name = list.name();
-        (!shelved)
-            .then(|| format!("space allocation error ({name}): page {pgno} is beyond the end of the database"))
+        (!shelved).then(|| {
+            format!(
+                "space allocation error ({name}): page {pgno} is beyond the end of the database"
+            )
+        })
     }
 
     fn page(&mut self, object: &Object, pgno: Pgno, list: List) -> Option<(Problem, String)> {
@@ -267,8 +294,9 @@ impl Pass<'_, '_> {
             };
             Some((Problem::SpaceOwned, detail))
         } else if available {
-            let detail =
-                format!("space allocation error ({name}): page {pgno} is available to objid {owner}");
+            let detail = format!(
+                "space allocation error ({name}): page {pgno} is available to objid {owner}"
+            );
             Some((Problem::SpaceAvailable, detail))
         } else {
             None
@@ -304,7 +332,10 @@ fn order_fault(entry: &SpaceEntry, before: &mut [Pgno; 9]) -> Option<String> {
     let extent = entry.extent;
     let last = std::mem::replace(&mut before[pool], extent.last);
     if !last.is_null() && extent.last <= last {
-        return Some(format!("space tree corruption (previous pgno {last}, current pgno {})", extent.last));
+        return Some(format!(
+            "space tree corruption (previous pgno {last}, current pgno {})",
+            extent.last
+        ));
     }
     (extent.count > 0 && !last.is_null() && extent.first() <= last).then(|| {
         format!(

@@ -35,7 +35,10 @@ pub(super) fn check_all(
 ) -> Vec<TableReport> {
     let wanted = |table: &Table| {
         options.tables.is_empty()
-            || options.tables.iter().any(|name| name.eq_ignore_ascii_case(&table.name))
+            || options
+                .tables
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(&table.name))
     };
     let tables: Vec<&Table> = schema
         .tables
@@ -47,7 +50,13 @@ pub(super) fn check_all(
         .with_max_len(1)
         .map(|table| {
             let with_indexes = cross && !options.skip_indexes;
-            TableCheck { context, schema, owners, table }.run(with_indexes, cross)
+            TableCheck {
+                context,
+                schema,
+                owners,
+                table,
+            }
+            .run(with_indexes, cross)
         })
         .collect()
 }
@@ -71,19 +80,29 @@ impl FetchLongValue for LongValueReader<'_> {
         let root = self.root?;
         let mut bytes = PageBytes::new(self.db.page_size());
         let mut key = Vec::new();
-        LvKey { lid, part: LvPart::Root }.write(&mut key);
+        LvKey {
+            lid,
+            part: LvPart::Root,
+        }
+        .write(&mut key);
         let (_, page) = seek(self.db, root, &key, &mut bytes).ok()?;
         let node = page.node(lower_bound(page, &key)).ok()?;
         if node.cmp_key_to(&key).is_ne() {
             return None;
         }
-        let head = LvRoot::parse(node.data).ok().filter(|head| !head.encrypted)?;
+        let head = LvRoot::parse(node.data)
+            .ok()
+            .filter(|head| !head.encrypted)?;
         let mut value = Vec::new();
         let wanted = (head.size as usize).min(FETCHED_AT_MOST);
         while value.len() < wanted {
             let offset = value.len() as u32;
             key.clear();
-            LvKey { lid, part: LvPart::Chunk(offset) }.write(&mut key);
+            LvKey {
+                lid,
+                part: LvPart::Chunk(offset),
+            }
+            .write(&mut key);
             let (_, page) = seek(self.db, root, &key, &mut bytes).ok()?;
             let node = page.node(lower_bound(page, &key)).ok()?;
             if node.cmp_key_to(&key).is_ne() || compress::is_scrubbed(node.data) {
@@ -99,7 +118,11 @@ impl FetchLongValue for LongValueReader<'_> {
 impl TableCheck<'_, '_> {
     fn run(&self, with_indexes: bool, cross: bool) -> TableReport {
         let (db, table) = (self.context.db, self.table);
-        let subject = Subject { table: Some(&table.name), index: None, objid: table.objid };
+        let subject = Subject {
+            table: Some(&table.name),
+            index: None,
+            objid: table.objid,
+        };
         let mut report = TableReport {
             name: table.name.clone(),
             objid: table.objid.get(),
@@ -118,14 +141,23 @@ impl TableCheck<'_, '_> {
             limits: self.schema.limits(table),
             has_long_values: table.long_values.is_some(),
             plan: &plan,
-            fetch: LongValueReader { db, root: table.long_values.map(|lv| lv.root), chunk },
+            fetch: LongValueReader {
+                db,
+                root: table.long_values.map(|lv| lv.root),
+                chunk,
+            },
             count: AtomicU64::new(0),
             references: Tally::default(),
             expected: plan.secondary.iter().map(|_| Tally::default()).collect(),
             incomplete: AtomicU64::new(0),
             with_indexes,
         };
-        let spec = TreeSpec { subject, root: table.root, kind: 0 };
+        let spec = TreeSpec {
+            subject,
+            root: table.root,
+            kind: 0,
+            non_unique: false,
+        };
         let data_sound = tree::check(self.context, self.owners, &spec, &records).is_some();
         report.records = records.count.load(Ordering::Relaxed);
         if let Some(values) = &long_values {
@@ -140,7 +172,15 @@ impl TableCheck<'_, '_> {
             report.index_entries += entries.count.load(Ordering::Relaxed);
             if with_indexes && data_sound {
                 let incomplete = records.incomplete.load(Ordering::Relaxed) > 0;
-                self.compare(&plan, planned, index, &entries, tally, incomplete, &mut report);
+                self.compare(
+                    &plan,
+                    planned,
+                    index,
+                    &entries,
+                    tally,
+                    incomplete,
+                    &mut report,
+                );
             }
         }
         report
@@ -155,7 +195,11 @@ impl TableCheck<'_, '_> {
 
     fn long_values(&self, chunk: ChunkSize) -> Option<LongValues<'_, '_>> {
         let lv = self.table.long_values?;
-        let subject = Subject { table: Some(&self.table.name), index: None, objid: lv.objid };
+        let subject = Subject {
+            table: Some(&self.table.name),
+            index: None,
+            objid: lv.objid,
+        };
         let kind = PageFlags::LONG_VALUE;
         pages::space_trees(self.context, self.owners, subject, lv.root, kind);
         let values = LongValues {
@@ -165,7 +209,12 @@ impl TableCheck<'_, '_> {
             count: AtomicU64::new(0),
             references: Tally::default(),
         };
-        let spec = TreeSpec { subject, root: lv.root, kind };
+        let spec = TreeSpec {
+            subject,
+            root: lv.root,
+            kind,
+            non_unique: false,
+        };
         let span = tree::check(self.context, self.owners, &spec, &values);
         values.finish(span);
         Some(values)
@@ -177,21 +226,24 @@ impl TableCheck<'_, '_> {
             index: Some(&index.name),
             objid: index.objid,
         };
-        let kind = self.index_kind(index);
+        let kind = PageFlags::INDEX;
+        let non_unique = index.flags & crate::format::schema::index_flags::UNIQUE == 0;
         pages::space_trees(self.context, self.owners, subject, index.root, kind);
         let entries = IndexEntries::new(comparable);
-        let spec = TreeSpec { subject, root: index.root, kind };
+        let spec = TreeSpec {
+            subject,
+            root: index.root,
+            kind,
+            non_unique,
+        };
         tree::check(self.context, self.owners, &spec, &entries);
         entries
     }
 
-    /// Index pages carry the index flag, and non-unique ones say so. [format notes 2.2]
-    fn index_kind(&self, index: &Index) -> u32 {
-        let unique = index.flags & crate::format::schema::index_flags::UNIQUE != 0;
-        PageFlags::INDEX | if unique { 0 } else { PageFlags::NON_UNIQUE }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one call, all of it from the caller's locals")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call, all of it from the caller's locals"
+    )]
     fn compare(
         &self,
         plan: &Plan,
@@ -215,7 +267,10 @@ impl TableCheck<'_, '_> {
         }
         if planned.comparable == Comparable::Existence {
             let bookmarks = std::mem::take(
-                &mut *entries.bookmarks.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+                &mut *entries
+                    .bookmarks
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner),
             );
             return locate::bookmarks(self.context, subject, self.table, &bookmarks);
         }
@@ -225,7 +280,8 @@ impl TableCheck<'_, '_> {
         if incomplete {
             // Some long value could not be read, which is reported; what is missing here follows.
             let place = subject.page(index.root);
-            self.context.report(Finding::new(Problem::IndexNotRecomputed, place));
+            self.context
+                .report(Finding::new(Problem::IndexNotRecomputed, place));
             return;
         }
         let fetch = LongValueReader {

@@ -22,13 +22,15 @@ use crate::tree::walk::{MAX_DEPTH, child_of};
 pub(super) struct TreeSpec<'a> {
     pub subject: Subject<'a>,
     pub root: Pgno,
-    /// Flags that every page must carry: space tree, index, long value, non-unique.
+    /// Flags that every page must carry: space tree, index, long value.
     pub kind: u32,
+    /// Keys may repeat; their data then rise.
+    pub non_unique: bool,
 }
 
 /// Flags that tell kinds of trees apart. [format notes 2.2]
 pub(super) const KIND_FLAGS: u32 =
-    PageFlags::SPACE_TREE | PageFlags::INDEX | PageFlags::LONG_VALUE | PageFlags::SLV | PageFlags::NON_UNIQUE;
+    PageFlags::SPACE_TREE | PageFlags::INDEX | PageFlags::LONG_VALUE | PageFlags::SLV;
 
 /// What is done with the leaves of a tree.
 pub(super) trait Leaves: Sync {
@@ -74,7 +76,12 @@ pub(super) fn check<L: Leaves>(
     spec: &TreeSpec<'_>,
     leaves: &L,
 ) -> Option<L::Edge> {
-    let walk = Walk { context, owners, spec, leaves };
+    let walk = Walk {
+        context,
+        owners,
+        spec,
+        leaves,
+    };
     let bounds = Bounds {
         lower: &[],
         upper: &[],
@@ -86,7 +93,11 @@ pub(super) fn check<L: Leaves>(
     let edge = walk.subtree(spec.root, bounds)?;
     for (pgno, link) in [edge.first, edge.last].into_iter().flatten() {
         if !link.is_null() {
-            walk.report(Problem::TreeLinks, pgno, format!("page {pgno}: corrupt leaf links"));
+            walk.report(
+                Problem::TreeLinks,
+                pgno,
+                format!("page {pgno}: corrupt leaf links"),
+            );
         }
     }
     Some(edge.inner)
@@ -106,7 +117,8 @@ impl<L: Leaves> Walk<'_, '_, L> {
     }
 
     fn report_at(&self, problem: Problem, place: Place, detail: String) {
-        self.context.report(Finding::new(problem, place).with_detail(detail));
+        self.context
+            .report(Finding::new(problem, place).with_detail(detail));
     }
 
     fn subtree(&self, pgno: Pgno, bounds: Bounds<'_>) -> Option<Edge<L::Edge>> {
@@ -116,7 +128,10 @@ impl<L: Leaves> Walk<'_, '_, L> {
             return None;
         }
         if self.owners.has(pgno) && !self.owners.visit(pgno) {
-            let detail = format!("node [{}:{}]: page {pgno} is referred to twice", bounds.parent, bounds.line);
+            let detail = format!(
+                "node [{}:{}]: page {pgno} is referred to twice",
+                bounds.parent, bounds.line
+            );
             self.report(Problem::TreeVisitedTwice, pgno, detail);
             return None;
         }
@@ -126,7 +141,12 @@ impl<L: Leaves> Walk<'_, '_, L> {
         let (mut buffer, mut scratch) = BUFFERS
             .take()
             .filter(|(bytes, _)| bytes.page().size() == self.context.db.page_size())
-            .unwrap_or_else(|| (PageBytes::new(self.context.db.page_size()), CheckScratch::default()));
+            .unwrap_or_else(|| {
+                (
+                    PageBytes::new(self.context.db.page_size()),
+                    CheckScratch::default(),
+                )
+            });
         let outcome = match self.context.read(pgno, &self.spec.subject, &mut buffer) {
             None => None,
             Some(page) => self.visit(pgno, page, bounds, &mut scratch),
@@ -154,19 +174,29 @@ impl<L: Leaves> Walk<'_, '_, L> {
         if !self.page_belongs(pgno, page, bounds) {
             return None;
         }
-        if let Err(fault) = page.check_structure(scratch) {
-            self.report(Problem::PageStructure, pgno, format!("page ({pgno}): {fault}"));
+        if let Err(fault) = page.check_structure(self.spec.non_unique, scratch) {
+            self.report(
+                Problem::PageStructure,
+                pgno,
+                format!("page ({pgno}): {fault}"),
+            );
             return None;
         }
         if page.flags().is_empty() {
-            self.report(Problem::TreeEmptyPage, pgno, format!("page {pgno}: page is no longer in use"));
+            self.report(
+                Problem::TreeEmptyPage,
+                pgno,
+                format!("page {pgno}: page is no longer in use"),
+            );
             return None;
         }
         if !self.level_fits(pgno, page, bounds) {
             return None;
         }
         if !page.flags().is_leaf() {
-            return self.internal_page(pgno, page, bounds).then_some(Visited::Internal);
+            return self
+                .internal_page(pgno, page, bounds)
+                .then_some(Visited::Internal);
         }
         if !self.leaf_page(pgno, page, bounds) {
             return None;
@@ -194,7 +224,11 @@ impl<L: Leaves> Walk<'_, '_, L> {
         let flags = page.flags();
         let is_root = bounds.depth == 0;
         if flags.is_root() != is_root {
-            self.report(Problem::TreeFlags, pgno, format!("page {pgno}: pgnoRoot is not a root page"));
+            self.report(
+                Problem::TreeFlags,
+                pgno,
+                format!("page {pgno}: pgnoRoot is not a root page"),
+            );
             return false;
         }
         if flags.bits() & KIND_FLAGS != spec.kind {
@@ -235,7 +269,8 @@ impl<L: Leaves> Walk<'_, '_, L> {
             );
             self.report(Problem::SpaceOwned, pgno, detail);
         } else if self.owners.is_available(pgno) {
-            let detail = format!("page {pgno}: space allocation error. page is available to objid {owner}");
+            let detail =
+                format!("page {pgno}: space allocation error. page is available to objid {owner}");
             self.report(Problem::SpaceAvailable, pgno, detail);
         }
     }
@@ -246,9 +281,15 @@ impl<L: Leaves> Walk<'_, '_, L> {
         match bounds.leaf_expected {
             Some(expected) if expected != leaf => {
                 let detail = if leaf {
-                    format!("page {}: child ({pgno}) is a leaf page but parent is not parent-of-leaf", bounds.parent)
+                    format!(
+                        "page {}: child ({pgno}) is a leaf page but parent is not parent-of-leaf",
+                        bounds.parent
+                    )
                 } else {
-                    format!("page {}: child ({pgno}) is not a leaf page but parent is parent-of-leaf", bounds.parent)
+                    format!(
+                        "page {}: child ({pgno}) is not a leaf page but parent is parent-of-leaf",
+                        bounds.parent
+                    )
                 };
                 self.report(Problem::TreeShape, pgno, detail);
                 false
@@ -261,12 +302,24 @@ impl<L: Leaves> Walk<'_, '_, L> {
     fn internal_page(&self, pgno: Pgno, page: Page<'_>, bounds: Bounds<'_>) -> bool {
         let count = page.node_count();
         if count == 0 {
-            self.report(Problem::TreeNode, pgno, format!("page {pgno}: empty internal page"));
+            self.report(
+                Problem::TreeNode,
+                pgno,
+                format!("page {pgno}: empty internal page"),
+            );
             return false;
         }
         if !page.next().is_null() || !page.prev().is_null() {
-            let other = if page.next().is_null() { page.prev() } else { page.next() };
-            self.report(Problem::TreeLinks, pgno, format!("page {pgno}: pgno next is non-NULL ({other})"));
+            let other = if page.next().is_null() {
+                page.prev()
+            } else {
+                page.next()
+            };
+            self.report(
+                Problem::TreeLinks,
+                pgno,
+                format!("page {pgno}: pgno next is non-NULL ({other})"),
+            );
         }
         for (line, node) in page.nodes().enumerate() {
             let Ok(node) = node else { return false };
@@ -282,20 +335,33 @@ impl<L: Leaves> Walk<'_, '_, L> {
                 continue;
             };
             let place = self.spec.subject.node(pgno, line);
-            self.report_at(Problem::TreeNode, place, format!("node [{pgno}:{line}]: {fault}"));
+            self.report_at(
+                Problem::TreeNode,
+                place,
+                format!("node [{pgno}:{line}]: {fault}"),
+            );
             return false;
         }
         self.internal_bounds(pgno, page, bounds)
     }
 
     fn internal_bounds(&self, pgno: Pgno, page: Page<'_>, bounds: Bounds<'_>) -> bool {
-        let (Ok(first), Ok(last)) = (page.node(0), page.node(page.node_count() - 1)) else { return false };
+        let (Ok(first), Ok(last)) = (page.node(0), page.node(page.node_count() - 1)) else {
+            return false;
+        };
         // T2: the last key is the parent's, byte for byte; both are empty at the right edge.
         if last.cmp_key_to(bounds.upper) != Ordering::Equal {
-            self.report(Problem::TreeOrder, pgno, format!("page {pgno}: bad page pointer to internal page"));
+            self.report(
+                Problem::TreeOrder,
+                pgno,
+                format!("page {pgno}: bad page pointer to internal page"),
+            );
             return false;
         }
-        if first.key_len() > 0 && first.cmp_key_to(bounds.lower) != Ordering::Greater && !bounds.lower.is_empty() {
+        if first.key_len() > 0
+            && first.cmp_key_to(bounds.lower) != Ordering::Greater
+            && !bounds.lower.is_empty()
+        {
             let detail = format!("page {pgno}: prev parent pointer > first node on internal page");
             self.report(Problem::TreeOrder, pgno, detail);
             return false;
@@ -308,19 +374,30 @@ impl<L: Leaves> Walk<'_, '_, L> {
         let count = page.node_count();
         if count == 0 {
             if bounds.depth > 0 {
-                self.report(Problem::TreeEmptyPage, pgno, format!("page {pgno}: empty leaf page (non-root)"));
+                self.report(
+                    Problem::TreeEmptyPage,
+                    pgno,
+                    format!("page {pgno}: empty leaf page (non-root)"),
+                );
             }
             return bounds.depth == 0;
         }
-        let (Ok(first), Ok(last)) = (page.node(0), page.node(count - 1)) else { return false };
-        let whole = self.spec.kind & PageFlags::NON_UNIQUE != 0;
-        if !bounds.lower.is_empty() && cmp_separator(&first, bounds.lower, whole) == Ordering::Less {
+        let (Ok(first), Ok(last)) = (page.node(0), page.node(count - 1)) else {
+            return false;
+        };
+        let whole = self.spec.non_unique;
+        if !bounds.lower.is_empty() && cmp_separator(&first, bounds.lower, whole) == Ordering::Less
+        {
             let detail = format!("page {pgno}: prev parent pointer > first node on leaf page");
             self.report(Problem::TreeOrder, pgno, detail);
             return false;
         }
         if !bounds.upper.is_empty() && cmp_separator(&last, bounds.upper, whole) != Ordering::Less {
-            self.report(Problem::TreeOrder, pgno, format!("page {pgno}: bad page pointer to leaf page"));
+            self.report(
+                Problem::TreeOrder,
+                pgno,
+                format!("page {pgno}: bad page pointer to leaf page"),
+            );
             return false;
         }
         self.leaf_end(pgno, page, bounds)
@@ -357,14 +434,17 @@ impl<L: Leaves> Walk<'_, '_, L> {
                     0 => bounds.lower,
                     _ => keys[line - 1].1.as_slice(),
                 };
-                self.subtree(child, Bounds {
-                    lower,
-                    upper,
-                    parent: pgno,
-                    line,
-                    depth: bounds.depth + 1,
-                    leaf_expected: Some(parent_of_leaf),
-                })
+                self.subtree(
+                    child,
+                    Bounds {
+                        lower,
+                        upper,
+                        parent: pgno,
+                        line,
+                        depth: bounds.depth + 1,
+                        leaf_expected: Some(parent_of_leaf),
+                    },
+                )
             })
             .collect();
         self.join(pgno, edges)
@@ -397,13 +477,25 @@ impl<L: Leaves> Walk<'_, '_, L> {
 
     fn neighbours(&self, pgno: Pgno, left: Edge<L::Edge>, right: Edge<L::Edge>) -> Edge<L::Edge> {
         if left.depth != right.depth {
-            self.report(Problem::TreeShape, pgno, format!("page {pgno}: b-tree depth different"));
+            self.report(
+                Problem::TreeShape,
+                pgno,
+                format!("page {pgno}: b-tree depth different"),
+            );
         }
         if let (Some((left_leaf, next)), Some((right_leaf, prev))) = (left.last, right.first)
             && (next != right_leaf || prev != left_leaf)
         {
-            let at = if next == right_leaf { right_leaf } else { left_leaf };
-            self.report(Problem::TreeLinks, at, format!("page {at}: bad leaf page links"));
+            let at = if next == right_leaf {
+                right_leaf
+            } else {
+                left_leaf
+            };
+            self.report(
+                Problem::TreeLinks,
+                at,
+                format!("page {at}: bad leaf page links"),
+            );
         }
         Edge {
             first: left.first,
@@ -425,8 +517,13 @@ fn cmp_separator(node: &Node<'_>, separator: &[u8], whole: bool) -> Ordering {
     let key_len = node.key_len();
     if !whole || separator.len() <= key_len {
         let order = node.cmp_key_to(separator);
-        return if whole && order == Ordering::Equal { Ordering::Greater } else { order };
+        return if whole && order == Ordering::Equal {
+            Ordering::Greater
+        } else {
+            order
+        };
     }
     let (key_part, data_part) = separator.split_at(key_len);
-    node.cmp_key_to(key_part).then_with(|| node.data.cmp(data_part))
+    node.cmp_key_to(key_part)
+        .then_with(|| node.data.cmp(data_part))
 }

@@ -72,11 +72,16 @@ pub fn check_database(
 ) -> Result<IntegrityReport> {
     let headers = read_headers(
         path,
-        &HeaderOptions { page_size: options.page_size, ..HeaderOptions::default() },
+        &HeaderOptions {
+            page_size: options.page_size,
+            ..HeaderOptions::default()
+        },
     )?;
     let db = Database::open(path, options.page_size)?;
     let map_path = path.with_extension("jfm");
-    let flush_map = FileStorage::open(&map_path).ok().and_then(|file| FlushMap::read(&file, &db));
+    let flush_map = FileStorage::open(&map_path)
+        .ok()
+        .and_then(|file| FlushMap::read(&file, &db));
     let mut check = check::check(&db, flush_map.as_ref(), &options.check, progress);
     check.findings.splice(0..0, headers.findings);
     check.findings.dedup();

@@ -21,20 +21,33 @@ const NAMED: usize = 100;
 pub fn run(matches: &ArgMatches) -> ExitStatus {
     let mut session = Session::new("g", matches);
     let words = |name: &str| -> Vec<String> {
-        matches.get_many::<String>(name).into_iter().flatten().cloned().collect()
+        matches
+            .get_many::<String>(name)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
     };
     let stages = words("stage");
     let options = IntegrityOptions {
         page_size: page_size(matches),
         check: CheckOptions {
             tables: words("table"),
-            stages: Stage::ALL.into_iter().filter(|s| stages.iter().any(|name| name == s.name())).collect(),
+            stages: Stage::ALL
+                .into_iter()
+                .filter(|s| stages.iter().any(|name| name == s.name()))
+                .collect(),
             skip_indexes: matches.get_flag("skip-indexes"),
         },
     };
     let report_prefix = matches.get_one::<String>("report");
     for path in files(matches) {
-        check(&mut session, path, &options, report_prefix.map(String::as_str));
+        check(
+            &mut session,
+            path,
+            &options,
+            report_prefix.map(String::as_str),
+        );
     }
     session.close()
 }
@@ -63,7 +76,9 @@ fn check(session: &mut Session, path: &Path, options: &IntegrityOptions, prefix:
             if let Some(prefix) = prefix {
                 write_report(path, prefix, &report);
             }
-            session.report(path, report.jet(), &report.check.findings, &report, || layout(&report));
+            session.report(path, report.jet(), &report.check.findings, &report, || {
+                layout(&report)
+            });
         }
     }
 }
@@ -107,14 +122,20 @@ fn layout(report: &IntegrityReport) -> Layout {
             out.text(line);
         }
     }
-    let serious: Vec<_> =
-        report.check.findings.iter().filter(|f| f.problem.info().severity > Severity::Note).collect();
+    let serious: Vec<_> = report
+        .check
+        .findings
+        .iter()
+        .filter(|f| f.problem.info().severity > Severity::Note)
+        .collect();
     for finding in serious.iter().take(NAMED) {
         out.text(line(finding));
     }
     let more = serious.len().saturating_sub(NAMED) as u64 + report.check.findings_not_kept;
     if more > 0 {
-        out.text(format!("and {more} more findings (all of them: --format json)"));
+        out.text(format!(
+            "and {more} more findings (all of them: --format json)"
+        ));
     }
     if !serious.is_empty() {
         out.blank();
@@ -146,7 +167,11 @@ fn line(finding: &Finding) -> String {
         Severity::Note => "NOTE",
     };
     let what = if finding.detail.is_empty() {
-        let page = finding.place.page.map(|page| format!("page {page}: ")).unwrap_or_default();
+        let page = finding
+            .place
+            .page
+            .map(|page| format!("page {page}: "))
+            .unwrap_or_default();
         format!("{page}{}", info.text)
     } else {
         finding.detail.clone()

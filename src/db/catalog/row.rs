@@ -153,7 +153,9 @@ impl CatalogRow {
     pub(super) fn column(&self) -> Option<Column> {
         let has_default = self.flags & column_flags::DEFAULT != 0;
         let of_catalog = matches!(self.table, Objid::CATALOG | Objid::CATALOG_SHADOW);
-        let own = FIXED.get((self.id as usize).wrapping_sub(1)).filter(|_| of_catalog);
+        let own = FIXED
+            .get((self.id as usize).wrapping_sub(1))
+            .filter(|_| of_catalog);
         Some(Column {
             fid: Fid::new(u16::try_from(self.id).ok()?),
             name: self.name.clone(),

@@ -90,18 +90,28 @@ pub struct CheckScratch {
 }
 
 impl Page<'_> {
-    /// Checks header, tags and nodes.
+    /// Checks header, tags and nodes. In a `non_unique` tree equal keys are ordered by their data;
+    /// whether a tree is one the catalog says, because pages that a repair wrote lack the flag.
+    /// [verified: c-bad-leaf after repair]
     ///
     /// # Errors
     /// The first [`StructureFault`] in the engine's order.
-    pub fn check_structure(self, scratch: &mut CheckScratch) -> Result<(), StructureFault> {
+    pub fn check_structure(
+        self,
+        non_unique: bool,
+        scratch: &mut CheckScratch,
+    ) -> Result<(), StructureFault> {
         self.check_header()?;
         if self.flags().any(PageFlags::EMPTY) {
             // The lines of a page no longer in use are stale and mean nothing.
             return Ok(());
         }
         self.check_tags(scratch)?;
-        if self.flags().is_space_tree() { Ok(()) } else { self.check_nodes() }
+        if self.flags().is_space_tree() {
+            Ok(())
+        } else {
+            self.check_nodes(non_unique)
+        }
     }
 
     fn check_header(self) -> Result<(), StructureFault> {
@@ -157,10 +167,20 @@ impl Page<'_> {
                 continue;
             }
             if ib + cb > available {
-                return Err(Fault::OffEnd { tag: itag, cb, ib, room: available });
+                return Err(Fault::OffEnd {
+                    tag: itag,
+                    cb,
+                    ib,
+                    room: available,
+                });
             }
             if ib + cb > mic_free {
-                return Err(Fault::EndsInFreeSpace { tag: itag, cb, ib, mic_free });
+                return Err(Fault::EndsInFreeSpace {
+                    tag: itag,
+                    cb,
+                    ib,
+                    mic_free,
+                });
             }
             used += cb;
             sorted &= ib >= last_end;
@@ -178,11 +198,11 @@ impl Page<'_> {
     }
 
     /// Keys, data and order of the nodes of a tree that is not a space tree.
-    fn check_nodes(self) -> Result<(), StructureFault> {
+    fn check_nodes(self, non_unique: bool) -> Result<(), StructureFault> {
         use StructureFault as Fault;
         let flags = self.flags();
         let leaf = flags.is_leaf();
-        let non_unique = flags.any(PageFlags::NON_UNIQUE);
+        let non_unique = non_unique || flags.any(PageFlags::NON_UNIQUE);
         let first_tag = self.reserved_tags();
         let count = self.node_count();
         let mut before = None;
@@ -214,7 +234,9 @@ impl Page<'_> {
 
 fn overlaps(lines: &mut [u32]) -> bool {
     lines.sort_unstable();
-    lines.windows(2).any(|pair| pair[1] >> 16 < pair[0] & 0xFFFF)
+    lines
+        .windows(2)
+        .any(|pair| pair[1] >> 16 < pair[0] & 0xFFFF)
 }
 
 impl NodeFlags {
