@@ -53,13 +53,18 @@ impl Pass<'_, '_> {
     }
 
     fn run(&self) {
-        for fault in &self.schema.faults {
+        // Pages that cannot be read are reported by the walk over the catalog's tree.
+        let lost = self.schema.faults.iter().any(|fault| fault.page_lost);
+        for fault in self.schema.faults.iter().filter(|fault| !fault.page_lost) {
             let finding = Finding::new(Problem::CatalogRow, self.subject.page(fault.page));
             self.context.report(finding.with_detail(fault.what.clone()));
         }
         let mut roots = HashMap::new();
         let mut objids = HashMap::new();
         for table in self.schema.tables.values() {
+            if !table.is_defined() && lost {
+                continue;
+            }
             if !table.is_defined() {
                 // Columns or indexes of a table without a row of its own: its row is lost.
                 let detail = format!(

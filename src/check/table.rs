@@ -158,19 +158,20 @@ impl TableCheck<'_, '_> {
             kind: 0,
             non_unique: false,
         };
-        let data_sound = tree::check(self.context, self.owners, &spec, &records).is_some();
+        let data_whole = tree::check(self.context, self.owners, &spec, &records).whole;
         report.records = records.count.load(Ordering::Relaxed);
-        if let Some(values) = &long_values {
+        if let Some((values, whole)) = &long_values {
             report.long_values = values.count.load(Ordering::Relaxed);
-            if cross && values.references.sum() != records.references.sum() {
+            if cross && *whole && data_whole && values.references.sum() != records.references.sum()
+            {
                 locate::long_values(self.context, subject, table, &self.schema.limits(table));
             }
         }
         for (planned, tally) in plan.secondary.iter().zip(&records.expected) {
             let index = &table.indexes[planned.number];
-            let entries = self.index(index, planned.comparable);
+            let (entries, index_whole) = self.index(index, planned.comparable);
             report.index_entries += entries.count.load(Ordering::Relaxed);
-            if with_indexes && data_sound {
+            if with_indexes && data_whole && index_whole {
                 let incomplete = records.incomplete.load(Ordering::Relaxed) > 0;
                 self.compare(
                     &plan,
@@ -193,7 +194,7 @@ impl TableCheck<'_, '_> {
         page.is_ok_and(|page| page.flags().any(PageFlags::FDP_DELETE))
     }
 
-    fn long_values(&self, chunk: ChunkSize) -> Option<LongValues<'_, '_>> {
+    fn long_values(&self, chunk: ChunkSize) -> Option<(LongValues<'_, '_>, bool)> {
         let lv = self.table.long_values?;
         let subject = Subject {
             table: Some(&self.table.name),
@@ -215,12 +216,18 @@ impl TableCheck<'_, '_> {
             kind,
             non_unique: false,
         };
-        let span = tree::check(self.context, self.owners, &spec, &values);
-        values.finish(span);
-        Some(values)
+        let checked = tree::check(self.context, self.owners, &spec, &values);
+        if checked.whole {
+            values.finish(checked.edge);
+        }
+        Some((values, checked.whole))
     }
 
-    fn index(&self, index: &Index, comparable: super::index_plan::Comparable) -> IndexEntries {
+    fn index(
+        &self,
+        index: &Index,
+        comparable: super::index_plan::Comparable,
+    ) -> (IndexEntries, bool) {
         let subject = Subject {
             table: Some(&self.table.name),
             index: Some(&index.name),
@@ -236,8 +243,8 @@ impl TableCheck<'_, '_> {
             kind,
             non_unique,
         };
-        tree::check(self.context, self.owners, &spec, &entries);
-        entries
+        let whole = tree::check(self.context, self.owners, &spec, &entries).whole;
+        (entries, whole)
     }
 
     #[expect(

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering as AtomicOrdering};
 
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 
@@ -69,18 +70,28 @@ thread_local! {
     static BUFFERS: RefCell<Option<(PageBytes, CheckScratch)>> = const { RefCell::new(None) };
 }
 
-/// Checks a tree and returns what its leaves left, if any leaf could be checked.
+/// What the check of a tree gives.
+pub(super) struct Checked<E> {
+    /// What its leaves left, if any leaf could be checked.
+    pub edge: Option<E>,
+    /// Every page of the tree could be checked: what was counted on the leaves is all there is.
+    pub whole: bool,
+}
+
+/// Checks a tree.
 pub(super) fn check<L: Leaves>(
     context: &Context<'_>,
     owners: &Owners,
     spec: &TreeSpec<'_>,
     leaves: &L,
-) -> Option<L::Edge> {
+) -> Checked<L::Edge> {
+    let whole = AtomicBool::new(true);
     let walk = Walk {
         context,
         owners,
         spec,
         leaves,
+        whole: &whole,
     };
     let bounds = Bounds {
         lower: &[],
@@ -90,8 +101,12 @@ pub(super) fn check<L: Leaves>(
         depth: 0,
         leaf_expected: None,
     };
-    let edge = walk.subtree(spec.root, bounds)?;
-    for (pgno, link) in [edge.first, edge.last].into_iter().flatten() {
+    let edge = walk.subtree(spec.root, bounds);
+    let ends = edge
+        .iter()
+        .flat_map(|edge| [edge.first, edge.last])
+        .flatten();
+    for (pgno, link) in ends {
         if !link.is_null() {
             walk.report(
                 Problem::TreeLinks,
@@ -100,7 +115,10 @@ pub(super) fn check<L: Leaves>(
             );
         }
     }
-    Some(edge.inner)
+    Checked {
+        edge: edge.map(|edge| edge.inner),
+        whole: whole.into_inner(),
+    }
 }
 
 struct Walk<'a, 'c, L> {
@@ -108,6 +126,7 @@ struct Walk<'a, 'c, L> {
     owners: &'a Owners,
     spec: &'a TreeSpec<'a>,
     leaves: &'a L,
+    whole: &'a AtomicBool,
 }
 
 impl<L: Leaves> Walk<'_, '_, L> {
@@ -122,17 +141,17 @@ impl<L: Leaves> Walk<'_, '_, L> {
     }
 
     fn subtree(&self, pgno: Pgno, bounds: Bounds<'_>) -> Option<Edge<L::Edge>> {
+        let edge = self.descend(pgno, bounds);
+        if edge.is_none() {
+            self.whole.store(false, AtomicOrdering::Relaxed);
+        }
+        edge
+    }
+
+    fn descend(&self, pgno: Pgno, bounds: Bounds<'_>) -> Option<Edge<L::Edge>> {
         if bounds.depth >= MAX_DEPTH {
             let detail = format!("page {pgno}: tree is deeper than {MAX_DEPTH} levels");
             self.report(Problem::TreeShape, pgno, detail);
-            return None;
-        }
-        if self.owners.has(pgno) && !self.owners.visit(pgno) {
-            let detail = format!(
-                "node [{}:{}]: page {pgno} is referred to twice",
-                bounds.parent, bounds.line
-            );
-            self.report(Problem::TreeVisitedTwice, pgno, detail);
             return None;
         }
         self.context.advance(1);
@@ -221,14 +240,17 @@ impl<L: Leaves> Walk<'_, '_, L> {
             self.report(Problem::TreeWrongObject, pgno, detail);
             return false;
         }
+        if self.owners.has(pgno) && !self.owners.visit(pgno) {
+            let (parent, line) = (bounds.parent, bounds.line);
+            let detail = format!("node [{parent}:{line}]: page {pgno} is referred to twice");
+            self.report(Problem::TreeVisitedTwice, pgno, detail);
+            return false;
+        }
         let flags = page.flags();
-        let is_root = bounds.depth == 0;
-        if flags.is_root() != is_root {
-            self.report(
-                Problem::TreeFlags,
-                pgno,
-                format!("page {pgno}: pgnoRoot is not a root page"),
-            );
+        // A former root that a repair put under a new one keeps its flag. [verified: r-nologs]
+        if bounds.depth == 0 && !flags.is_root() {
+            let detail = format!("page {pgno}: pgnoRoot is not a root page");
+            self.report(Problem::TreeFlags, pgno, detail);
             return false;
         }
         if flags.bits() & KIND_FLAGS != spec.kind {

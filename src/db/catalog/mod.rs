@@ -41,6 +41,8 @@ pub struct CatalogFault {
     pub page: Pgno,
     /// What is wrong.
     pub what: String,
+    /// The page itself cannot be used, so that any number of rows may be missing.
+    pub page_lost: bool,
 }
 
 /// A table.
@@ -188,6 +190,7 @@ impl Schema {
                 faults.push(CatalogFault {
                     page,
                     what: failure.to_string(),
+                    page_lost: true,
                 })
             },
         );
@@ -199,7 +202,11 @@ impl Schema {
         /// A wrecked catalog page would otherwise fill memory with the same complaint.
         const KEPT: usize = 1000;
         if self.faults.len() < KEPT {
-            self.faults.push(CatalogFault { page, what });
+            self.faults.push(CatalogFault {
+                page,
+                what,
+                page_lost: false,
+            });
         }
     }
 
