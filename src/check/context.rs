@@ -102,20 +102,43 @@ impl<'a> Context<'a> {
         place: &Subject<'_>,
         into: &'b mut PageBytes,
     ) -> Option<Page<'b>> {
-        let problem = match self.db.read(pgno, into) {
-            Ok(page) => {
+        let read = self.db.read(pgno, into).map(|_| ());
+        let outcome = read.map(|()| (into.corrected(), into.page()));
+        self.accept(pgno, place, outcome)
+    }
+
+    /// As [`Context::read`], for bytes that are already here; they are corrected in place.
+    pub fn judge<'b>(
+        &self,
+        pgno: Pgno,
+        place: &Subject<'_>,
+        bytes: &'b mut [u8],
+    ) -> Option<Page<'b>> {
+        let verdict = self.db.judge(pgno, bytes);
+        let page = Page::new(bytes, self.db.page_size())?;
+        self.accept(pgno, place, verdict.map(|corrected| (corrected, page)))
+    }
+
+    fn accept<'b>(
+        &self,
+        pgno: Pgno,
+        place: &Subject<'_>,
+        outcome: Result<(Option<u32>, Page<'b>), PageError>,
+    ) -> Option<Page<'b>> {
+        let problem = match outcome {
+            Ok((corrected, page)) => {
                 let expected = self.flush_map.map_or(0, |map| map.flush_type(pgno));
                 let found = page.flags().flush_type();
                 if expected != 0 && found != 0 && expected != found {
-                    self.bad_page(pgno, Problem::PageLostFlush, place, -1119, "");
+                    self.bad_page(pgno, Problem::PageLostFlush, place, -1119);
                     return None;
                 }
-                if let Some(bit) = into.corrected() {
+                if let Some(bit) = corrected {
                     let mut at = place.page(pgno);
                     at.bit = Some(bit);
                     self.report(Finding::new(Problem::PageCorrectable, at));
                 }
-                return Some(into.page());
+                return Some(page);
             }
             Err(error) => error,
         };
@@ -136,12 +159,12 @@ impl<'a> Context<'a> {
             PageError::Checksum { belongs_to: None } => Problem::PageBadChecksum,
             PageError::WrongNumber(_) => Problem::PageNumber,
         };
-        self.bad_page(pgno, kind, place, kind.info().jet.code(), "");
+        self.bad_page(pgno, kind, place, kind.info().jet.code());
         None
     }
 
-    fn bad_page(&self, pgno: Pgno, problem: Problem, place: &Subject<'_>, jet: i32, more: &str) {
-        let detail = format!("page {pgno}: error {jet} on read{more}");
+    fn bad_page(&self, pgno: Pgno, problem: Problem, place: &Subject<'_>, jet: i32) {
+        let detail = format!("page {pgno}: error {jet} on read");
         self.report(Finding::new(problem, place.page(pgno)).with_detail(detail));
     }
 

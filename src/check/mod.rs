@@ -13,6 +13,7 @@
 //!
 //! Nothing is ever written.
 
+mod bounds;
 mod catalog;
 mod context;
 mod entries;

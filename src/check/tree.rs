@@ -6,15 +6,17 @@
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering as AtomicOrdering};
 
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 
+use super::bounds::{Bounds, Children, cmp_separator};
 use super::context::{Context, Subject};
 use super::owners::Owners;
 use crate::db::PageBytes;
 use crate::format::ids::Pgno;
-use crate::format::page::{CheckScratch, Node, Page, PageFlags};
+use crate::format::page::{CheckScratch, Page, PageFlags};
 use crate::problem::{Finding, Place, Problem};
 use crate::tree::walk::{MAX_DEPTH, child_of};
 
@@ -54,19 +56,11 @@ struct Edge<E> {
     inner: E,
 }
 
-/// Bounds of a subtree: keys from `lower` (inclusive) to `upper` (exclusive, empty for none).
-#[derive(Clone, Copy)]
-struct Bounds<'k> {
-    lower: &'k [u8],
-    upper: &'k [u8],
-    parent: Pgno,
-    line: usize,
-    depth: usize,
-    /// What the parent says of this level: `None` at the root.
-    leaf_expected: Option<bool>,
-}
+/// Bytes of neighbouring leaves that are read at once.
+const RUN_BYTES: usize = 256 * 1024;
 
 thread_local! {
+    static RUN: RefCell<(Vec<u8>, CheckScratch)> = RefCell::default();
     static BUFFERS: RefCell<Option<(PageBytes, CheckScratch)>> = const { RefCell::new(None) };
 }
 
@@ -440,36 +434,69 @@ impl<L: Leaves> Walk<'_, '_, L> {
     }
 
     fn children(&self, pgno: Pgno, page: Page<'_>, bounds: Bounds<'_>) -> Option<Edge<L::Edge>> {
-        let flags = page.flags();
-        let parent_of_leaf = flags.any(PageFlags::PARENT_OF_LEAF);
-        let keys: Vec<(Pgno, Vec<u8>)> = page
-            .nodes()
-            .flatten()
-            .filter_map(|node| Some((child_of(&node)?, node.key())))
-            .collect();
-        let edges: Vec<Option<Edge<L::Edge>>> = (0..keys.len())
-            .into_par_iter()
-            .with_min_len(if parent_of_leaf { 8 } else { 1 })
-            .map(|line| {
-                let (child, upper) = (keys[line].0, keys[line].1.as_slice());
-                let lower = match line {
-                    0 => bounds.lower,
-                    _ => keys[line - 1].1.as_slice(),
-                };
-                self.subtree(
-                    child,
-                    Bounds {
-                        lower,
-                        upper,
-                        parent: pgno,
-                        line,
-                        depth: bounds.depth + 1,
-                        leaf_expected: Some(parent_of_leaf),
-                    },
-                )
-            })
-            .collect();
+        let parent_of_leaf = page.flags().any(PageFlags::PARENT_OF_LEAF);
+        let nodes = page.nodes().flatten();
+        let children = Children {
+            parent: pgno,
+            parent_of_leaf,
+            depth: bounds.depth + 1,
+            lower: bounds.lower,
+            list: nodes
+                .filter_map(|node| Some((child_of(&node)?, node.key())))
+                .collect(),
+        };
+        let edges: Vec<Option<Edge<L::Edge>>> = if parent_of_leaf {
+            let most = (RUN_BYTES / page.size().bytes()).max(1);
+            let runs = children.runs(most);
+            let leaves = runs
+                .into_par_iter()
+                .map(|run| self.leaf_run(&children, run));
+            leaves.collect::<Vec<_>>().into_iter().flatten().collect()
+        } else {
+            let lines = (0..children.list.len()).into_par_iter();
+            let edge = |line: usize| self.subtree(children.list[line].0, children.bounds(line));
+            lines.with_max_len(1).map(edge).collect()
+        };
         self.join(pgno, edges)
+    }
+
+    /// Leaves that lie side by side in the file are read with one call.
+    fn leaf_run(&self, children: &Children<'_>, run: Range<usize>) -> Vec<Option<Edge<L::Edge>>> {
+        let size = self.context.db.page_size().bytes();
+        let (mut bytes, mut scratch) = RUN.take();
+        let first = children.list[run.start].0;
+        let read = self.context.db.read_run(first, run.len(), &mut bytes);
+        let edges = if read.is_ok() && children.depth < MAX_DEPTH {
+            let pages = run.zip(bytes.chunks_exact_mut(size));
+            let leaf = |(line, page)| self.leaf_here(children, line, page, &mut scratch);
+            pages.map(leaf).collect()
+        } else {
+            run.map(|line| self.subtree(children.list[line].0, children.bounds(line)))
+                .collect()
+        };
+        RUN.set((bytes, scratch));
+        edges
+    }
+
+    fn leaf_here(
+        &self,
+        children: &Children<'_>,
+        line: usize,
+        bytes: &mut [u8],
+        scratch: &mut CheckScratch,
+    ) -> Option<Edge<L::Edge>> {
+        self.context.advance(1);
+        let pgno = children.list[line].0;
+        let page = self.context.judge(pgno, &self.spec.subject, bytes);
+        let visited = page.and_then(|page| self.visit(pgno, page, children.bounds(line), scratch));
+        match visited {
+            Some(Visited::Leaf(edge)) => Some(edge),
+            // An internal page below a parent of leaves was reported as such.
+            Some(Visited::Internal) | None => {
+                self.whole.store(false, AtomicOrdering::Relaxed);
+                None
+            }
+        }
     }
 
     /// Puts neighbours together; links are compared only where both are there.
@@ -531,21 +558,4 @@ impl<L: Leaves> Walk<'_, '_, L> {
 enum Visited<E> {
     Leaf(Edge<E>),
     Internal,
-}
-
-/// Compares a leaf node with a separator. In non-unique trees separators are prefixes of key and
-/// data together. [format notes 4.2]
-fn cmp_separator(node: &Node<'_>, separator: &[u8], whole: bool) -> Ordering {
-    let key_len = node.key_len();
-    if !whole || separator.len() <= key_len {
-        let order = node.cmp_key_to(separator);
-        return if whole && order == Ordering::Equal {
-            Ordering::Greater
-        } else {
-            order
-        };
-    }
-    let (key_part, data_part) = separator.split_at(key_len);
-    node.cmp_key_to(key_part)
-        .then_with(|| node.data.cmp(data_part))
 }
