@@ -62,10 +62,15 @@ pub(super) fn keys(
 ) -> Result<(), BuildError> {
     let mut worst = KeyEnd::Whole;
     rules
-        .keys(&Values { table, row }, &NoSortKeys, |key, end| {
-            worst = worst.max(end);
-            enter(key);
-        })
+        .keys(
+            &Values { table, row },
+            &NoSortKeys,
+            &mut Vec::new(),
+            |key, end| {
+                worst = worst.max(end);
+                enter(key);
+            },
+        )
         .map_err(|null| BuildError::Null(null.0))?;
     judge(index, worst)
 }

@@ -207,7 +207,7 @@ fn add_records(
     fetch: &impl FetchLongValue,
     enter: &mut dyn FnMut(u128, Pgno),
 ) {
-    let mut seen = Vec::new();
+    let (mut key, mut seen) = (Vec::new(), Vec::new());
     for_each_node(
         context.db,
         table.root,
@@ -218,8 +218,8 @@ fn add_records(
             let mut view = RowView::new(plan);
             if view.load(&record, fetch).unwrap_or(false) {
                 let bookmark = hash_bookmark(&node.key());
-                expected_entries(planned, &view, bookmark, &mut seen, |hash| {
-                    enter(hash, pgno)
+                expected_entries(planned, &view, bookmark, (&mut key, &mut seen), |hash| {
+                    enter(hash, pgno);
                 });
             }
         },

@@ -44,6 +44,7 @@ thread_local! {
 #[derive(Default)]
 struct Keys {
     primary: Vec<u8>,
+    entry: Vec<u8>,
     /// Hashes of one record's entries in one index, to leave out equal ones.
     seen: Vec<u128>,
 }
@@ -117,9 +118,15 @@ impl<F: FetchLongValue + Sync> Records<'_, '_, F> {
         node.key_into(&mut keys.primary);
         let bookmark = hash_bookmark(&keys.primary);
         for (index, sum) in self.plan.secondary.iter().zip(&mut sums.expected) {
-            expected_entries(index, view, bookmark, &mut keys.seen, |hash| {
-                sum.add(hash, 1)
-            });
+            expected_entries(
+                index,
+                view,
+                bookmark,
+                (&mut keys.entry, &mut keys.seen),
+                |hash| {
+                    sum.add(hash, 1);
+                },
+            );
         }
     }
 
@@ -156,7 +163,7 @@ pub(super) fn expected_entries(
     index: &PlannedIndex,
     view: &RowView<'_, '_>,
     bookmark: u64,
-    seen: &mut Vec<u128>,
+    (key, seen): (&mut Vec<u8>, &mut Vec<u128>),
     mut enter: impl FnMut(u128),
 ) {
     match index.comparable {
@@ -164,15 +171,17 @@ pub(super) fn expected_entries(
         Comparable::Bookmarks => {
             // The key is not known, but whether there is one is.
             let mut has_entry = false;
-            let _ = index.rules.keys(view, &NoSortKeys, |_, _| has_entry = true);
+            let _ = index
+                .rules
+                .keys(view, &NoSortKeys, key, |_, _| has_entry = true);
             if has_entry {
                 enter(hash_entry(&[], bookmark));
             }
         }
         Comparable::Keys => {
             seen.clear();
-            let _ = index.rules.keys(view, &NoSortKeys, |key, _| {
-                seen.push(hash_entry(key, bookmark))
+            let _ = index.rules.keys(view, &NoSortKeys, key, |key, _| {
+                seen.push(hash_entry(key, bookmark));
             });
             if seen.len() > 1 {
                 seen.sort_unstable();

@@ -4,6 +4,9 @@
 use super::{KeyEnd, KeyLimits, SegmentType, SortKeys, build_key};
 use crate::format::schema::{Fid, KeySegment, index_flags};
 
+/// Most columns that a key may have; a damaged catalog's further ones are ignored. [engine]
+pub const MAX_SEGMENTS: usize = 16;
+
 /// One column of an index key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexSegment {
@@ -70,25 +73,29 @@ impl IndexRules {
         &self,
         row: &impl RowValues,
         sort: &impl SortKeys,
+        key: &mut Vec<u8>,
         mut enter: impl FnMut(&[u8], KeyEnd),
     ) -> Result<(), NullSegment> {
         if !self.conditions_hold(row) {
             return Ok(());
         }
+        let used = self.segments.len().min(MAX_SEGMENTS);
         let counts = self.instance_counts(row);
-        let mut instances = vec![0; counts.len()];
-        let mut key = Vec::new();
+        let mut instances = [0; MAX_SEGMENTS];
+        let (instances, counts) = (&mut instances[..used], &counts[..used]);
         loop {
-            if self.nulls_allow(row, &instances)? {
+            if self.nulls_allow(row, instances)? {
                 match self.tuples {
                     None => {
-                        let end = self.key(row, &instances, sort, &mut key);
-                        enter(&key, end);
+                        let end = self.key(row, instances, sort, key);
+                        enter(key, end);
                     }
-                    Some(tuples) => self.tuple_keys(row, &instances, tuples, sort, &mut enter),
+                    Some(tuples) => {
+                        self.tuple_keys(row, instances, tuples, (sort, key), &mut enter)
+                    }
                 }
             }
-            if !self.advance(&mut instances, &counts) {
+            if !self.advance(instances, counts) {
                 return Ok(());
             }
         }
@@ -104,9 +111,9 @@ impl IndexRules {
         sort: &impl SortKeys,
         key: &mut Vec<u8>,
     ) -> Result<KeyEnd, NullSegment> {
-        let first = vec![0; self.segments.len()];
-        self.nulls_allow(row, &first)?;
-        Ok(self.key(row, &first, sort, key))
+        let first = &[0; MAX_SEGMENTS][..self.segments.len().min(MAX_SEGMENTS)];
+        self.nulls_allow(row, first)?;
+        Ok(self.key(row, first, sort, key))
     }
 
     /// Rule 1: each column is null or is not, as the condition says.
@@ -118,18 +125,18 @@ impl IndexRules {
 
     /// Rule 3: all values of the first multi-valued column, or of each one in cross products and
     /// nested tables; one value of any other column.
-    fn instance_counts(&self, row: &impl RowValues) -> Vec<usize> {
+    fn instance_counts(&self, row: &impl RowValues) -> [usize; MAX_SEGMENTS] {
         let every = self.has(index_flags::CROSS_PRODUCT | index_flags::NESTED_TABLE);
         let mut seen = false;
-        let counts = self.segments.iter().map(|segment| {
+        let mut counts = [1; MAX_SEGMENTS];
+        for (segment, count) in self.segments.iter().zip(&mut counts) {
             let takes_all = segment.multi_valued && self.has(index_flags::MULTI_VALUED);
-            if !takes_all || seen && !every {
-                return 1;
+            if takes_all && (every || !seen) {
+                seen = true;
+                *count = row.count(segment.fid).max(1);
             }
-            seen = true;
-            row.count(segment.fid).max(1)
-        });
-        counts.collect()
+        }
+        counts
     }
 
     /// The next combination of values: the last segment runs fastest; in a nested table all run
@@ -199,7 +206,7 @@ impl IndexRules {
         row: &impl RowValues,
         instances: &[usize],
         tuples: TupleLimits,
-        sort: &impl SortKeys,
+        (sort, key): (&impl SortKeys, &mut Vec<u8>),
         enter: &mut impl FnMut(&[u8], KeyEnd),
     ) {
         let (Some(segment), Some(instance)) = (self.segments.first(), instances.first()) else {
@@ -210,7 +217,6 @@ impl IndexRules {
         };
         let width = if segment.kind.unicode { 2 } else { 1 };
         let characters = value.len() / width;
-        let mut key = Vec::new();
         let starts = (tuples.start..characters).step_by(tuples.step.max(1));
         for start in starts.take(tuples.count) {
             let len = (characters - start).min(tuples.most);
@@ -218,8 +224,8 @@ impl IndexRules {
                 return;
             }
             let piece = value.get(start * width..(start + len) * width);
-            let end = build_key([(segment.kind, piece)], self.limits, sort, &mut key);
-            enter(&key, end);
+            let end = build_key([(segment.kind, piece)], self.limits, sort, key);
+            enter(key, end);
         }
     }
 

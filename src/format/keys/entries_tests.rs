@@ -47,7 +47,9 @@ fn rules(fids: &[u16], flags: u32) -> IndexRules {
 
 fn keys(rules: &IndexRules, row: &Values) -> Result<Vec<Vec<u8>>, NullSegment> {
     let mut keys = Vec::new();
-    rules.keys(row, &NoSortKeys, |key, _| keys.push(key.to_vec()))?;
+    rules.keys(row, &NoSortKeys, &mut Vec::new(), |key, _| {
+        keys.push(key.to_vec())
+    })?;
     Ok(keys)
 }
 
@@ -129,7 +131,12 @@ fn unknown_keys_are_counted_too() {
     rules.segments[0].kind.unicode = true;
     let mut ends = Vec::new();
     rules
-        .keys(&row(&[(1, b"a")]), &NoSortKeys, |_, end| ends.push(end))
+        .keys(
+            &row(&[(1, b"a")]),
+            &NoSortKeys,
+            &mut Vec::new(),
+            |_, end| ends.push(end),
+        )
         .unwrap();
     assert_eq!(ends, [KeyEnd::Unknown]);
 }
