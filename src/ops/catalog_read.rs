@@ -28,7 +28,7 @@ impl<'r> Catalog<'r> {
 
     /// Shows the row of every table, by name.
     pub fn tables(&self, show: &mut dyn FnMut(&CatalogRow) -> Step<()>) -> Step<()> {
-        self.through_index(CATALOG_TABLES_ROOT, &[], show)
+        self.entries(CATALOG_TABLES_ROOT, &[], show)
     }
 
     /// Shows the objects of one kind of a table, by name.
@@ -38,7 +38,7 @@ impl<'r> Catalog<'r> {
         kind: CatalogType,
         show: &mut dyn FnMut(&CatalogRow) -> Step<()>,
     ) -> Step<()> {
-        self.through_index(CATALOG_NAME_ROOT, &prefix(table, kind), show)
+        self.entries(CATALOG_NAME_ROOT, &prefix(table, kind), show)
     }
 
     /// The first object of one kind of a table.
@@ -70,15 +70,6 @@ impl<'r> Catalog<'r> {
         self.row_at(&key)
     }
 
-    fn through_index(
-        &self,
-        root: Pgno,
-        within: &[u8],
-        show: &mut dyn FnMut(&CatalogRow) -> Step<()>,
-    ) -> Step<()> {
-        self.entries(root, within, show)
-    }
-
     /// Shows the rows that the entries of an index whose keys start with `within` point to.
     fn entries(
         &self,
@@ -86,7 +77,7 @@ impl<'r> Catalog<'r> {
         within: &[u8],
         show: &mut dyn FnMut(&CatalogRow) -> Step<()>,
     ) -> Step<()> {
-        let walked = self.reader.walk(root, within, &mut |_, _, node| {
+        self.reader.walk(root, within, &mut |_, _, node| {
             if node.flags.is_deleted() {
                 return Ok(ControlFlow::Continue(()));
             }
@@ -102,14 +93,12 @@ impl<'r> Catalog<'r> {
             show(&row.ok_or(Stop::new(JetError::SECONDARY_INDEX_CORRUPTED))?)?;
             Ok(ControlFlow::Continue(()))
         })?;
-        let _ = walked;
         Ok(())
     }
 
     fn row_at(&self, key: &[u8]) -> Step<Option<CatalogRow>> {
         let mut found = None;
-        let walked = self
-            .reader
+        self.reader
             .walk(CATALOG_ROOT, key, &mut |pgno, page, node| {
                 if !node.flags.is_deleted() && node.key_bytes().eq(key.iter().copied()) {
                     let row = CatalogRow::parse(node.data, page)
@@ -118,7 +107,6 @@ impl<'r> Catalog<'r> {
                 }
                 Ok(ControlFlow::Break(()))
             })?;
-        let _ = walked;
         Ok(found)
     }
 

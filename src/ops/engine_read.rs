@@ -43,6 +43,16 @@ impl Stop {
     }
 }
 
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.jet.code())?;
+        match self.page {
+            Some(page) => write!(f, " at page {page}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Result of a step.
 pub(super) type Step<T> = Result<T, Stop>;
 
@@ -89,9 +99,9 @@ impl<'d> Reader<'d> {
     }
 
     /// Shows every node of a tree's leaves from the key `from` on, until `show` breaks.
-    pub fn walk(&self, root: Pgno, from: &[u8], show: &mut Show<'_>) -> Step<ControlFlow<()>> {
+    pub fn walk(&self, root: Pgno, from: &[u8], show: &mut Show<'_>) -> Step<()> {
         let mut left = self.db.last_page().get().saturating_add(1);
-        self.down(root, from, 0, &mut left, show)
+        self.down(root, from, 0, &mut left, show).map(|_| ())
     }
 
     fn down(

@@ -197,8 +197,11 @@ pub(super) fn read_locales(reader: &Reader<'_>, catalog: &Catalog<'_>) -> Step<V
     Ok(entries)
 }
 
+/// Offsets of fixed columns by column id.
+type Offsets = Vec<(u32, u16)>;
+
 /// A table's row and the offsets of its fixed columns, by column id.
-fn find(catalog: &Catalog<'_>, name: &str) -> Step<Option<(CatalogRow, Vec<(u32, u16)>)>> {
+fn find(catalog: &Catalog<'_>, name: &str) -> Step<Option<(CatalogRow, Offsets)>> {
     let Some(row) = catalog.table(name)? else {
         return Ok(None);
     };
@@ -228,13 +231,12 @@ fn each_record(
     row: &CatalogRow,
     show: &mut dyn FnMut(&Record<'_>) -> ControlFlow<()>,
 ) -> Step<()> {
-    let walked = reader.walk(Pgno::new(row.coltyp_or_root), &[], &mut |_, page, node| {
+    reader.walk(Pgno::new(row.coltyp_or_root), &[], &mut |_, page, node| {
         if node.flags.is_deleted() {
             return Ok(ControlFlow::Continue(()));
         }
         let record = Record::with_layout(node.data, RecordLayout::of_page(page));
         Ok(record.map_or(ControlFlow::Continue(()), |record| show(&record)))
     })?;
-    let _ = walked;
     Ok(())
 }

@@ -145,3 +145,46 @@ impl SpaceHints {
         default(&mut self.max_extent, most * page);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{PackedFrom, SpaceHints};
+    use crate::format::ids::PageSize;
+
+    #[test]
+    fn packed_numbers_start_where_the_kind_of_row_says() {
+        let mut packed = vec![1];
+        packed.extend(7_u32.to_le_bytes());
+        packed.extend(9_u32.to_le_bytes());
+        let table = SpaceHints::unpack(90, &packed, PackedFrom::Flags);
+        assert_eq!((table.initial_density, table.initial_bytes), (90, 0));
+        assert_eq!((table.flags, table.maintenance_density), (7, 9));
+        let index = SpaceHints::unpack(90, &packed, PackedFrom::Initial);
+        assert_eq!((index.initial_bytes, index.flags), (7, 9));
+        let deferred = SpaceHints::unpack(90, &packed, PackedFrom::Density);
+        assert_eq!((deferred.initial_density, deferred.initial_bytes), (7, 9));
+        // Another version, or a number cut short, says nothing.
+        assert_eq!(
+            SpaceHints::unpack(90, &[2, 7, 0, 0, 0], PackedFrom::Flags).flags,
+            0
+        );
+        assert_eq!(
+            SpaceHints::unpack(90, &[1, 7, 0, 0], PackedFrom::Flags).flags,
+            0
+        );
+    }
+
+    #[test]
+    fn zero_stands_for_the_default() {
+        let mut hints = SpaceHints::default();
+        hints.fill(2, true, PageSize::K8);
+        assert_eq!((hints.initial_bytes, hints.growth), (16384, 100));
+        assert_eq!((hints.min_extent, hints.max_extent), (32768, 131_072));
+        let mut by_page = SpaceHints {
+            flags: 1,
+            ..SpaceHints::default()
+        };
+        by_page.fill(1, false, PageSize::K8);
+        assert_eq!((by_page.min_extent, by_page.max_extent), (8192, 8192));
+    }
+}

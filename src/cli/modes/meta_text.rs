@@ -448,6 +448,9 @@ fn callback_details(out: &mut Layout, callback: &CallbackMeta) {
 fn grid(out: &mut Layout, dump: &MetaDump) {
     out.note("Page size", dump.page_size.header_value());
     out.note("Tables", dump.tables.len());
+    if let Some(stopped) = &dump.stopped {
+        out.note("First error", stopped.stop);
+    }
     let mut rows = Vec::new();
     for table in &dump.tables {
         rows.push(vec![

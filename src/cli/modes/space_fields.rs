@@ -438,7 +438,7 @@ const fn kind(kind: ObjectKind) -> &'static str {
 /// Megabytes with three digits that are thousandths, cut off and then rounded up whenever anything
 /// is left: the engine's own arithmetic. [engine, verified]
 fn megabytes(cell: &Cell<'_>, pages: u64, width: usize) -> String {
-    let kib = pages * cell.page / 1024;
+    let kib = pages.saturating_mul(cell.page) / 1024;
     let rest = kib % 1024;
     let thousandths = rest * 1000 / 1024 + u64::from(rest * 10_000 / 1024 >= 5);
     let width = width - 4;
@@ -511,4 +511,50 @@ fn figures(samples: impl Iterator<Item = u64>) -> String {
         "{:8},{least:5},{average:5.0},{deviation:7.0},{most:5},{total:12}",
         samples.len()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Columns, CountPages, figures, rounded};
+
+    #[test]
+    fn halves_are_rounded_up() {
+        assert_eq!(rounded(3.125, 2), "3.13");
+        assert_eq!(rounded(81.25, 1), "81.3");
+        assert_eq!(rounded(18.75, 1), "18.8");
+        assert_eq!(rounded(2.675, 2), "2.67");
+        assert_eq!(rounded(100.0, 2), "100.00");
+        assert_eq!(rounded(0.0, 2), "0.00");
+        assert_eq!(rounded(f64::NAN, 2), "NaN");
+    }
+
+    #[test]
+    fn columns_are_found_by_name_or_set() {
+        let names = |spec: &str| {
+            let columns = Columns::parse(spec).map(|columns| columns.fields);
+            columns.map(|fields| fields.iter().map(|field| field.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names("").unwrap().len(), 8);
+        assert_eq!(names("").unwrap(), names("#DEFAULT").unwrap());
+        assert_eq!(names("name,pgnofdp,").unwrap(), ["Name", "PgnoFDP"]);
+        assert_eq!(names("Name,Nonsense").unwrap_err(), "Nonsense");
+        for set in ["#legacy", "#leaked", "#spacehints", "#lvs", "#all"] {
+            assert!(names(set).unwrap().len() > 6, "{set}");
+        }
+        let count = |spec| Columns::parse(spec).unwrap().count();
+        assert_eq!(count("#legacy"), CountPages::No);
+        assert_eq!(count("Name,Data"), CountPages::Strictly);
+    }
+
+    #[test]
+    fn figures_of_nothing_are_blanks() {
+        assert_eq!(
+            figures(std::iter::empty()).len(),
+            figures([1].into_iter()).len()
+        );
+        assert_eq!(
+            figures([2, 4].into_iter()),
+            "       2,    2,    3,      1,    4,           6"
+        );
+    }
 }

@@ -344,6 +344,10 @@ fn pages_line(totals: &Totals, leaks: bool) -> String {
             totals.pages, totals.shelved
         );
     };
+    // Eseutil leaves the root page of the database out, counts the leaves of space trees as data and
+    // as overhead, and their internal pages twice as overhead. [engine]
+    let (leaves, above) = totals.space_trees;
+    let (data, overhead) = (data.saturating_sub(1) + leaves, overhead + above);
     let leaked = match totals.leaked {
         Some(pages) if leaks => format!(" {},", part(pages.unsigned_abs(), "Leaked")),
         _ => String::new(),
@@ -360,7 +364,9 @@ fn pages_line(totals: &Totals, leaks: bool) -> String {
 /// Every object and the sums, for the table format.
 fn grid(out: &mut Layout, dump: &SpaceDump) {
     let totals = &dump.totals;
-    out.note("Page size", dump.page_size.header_value());
+    if let Some(stopped) = &dump.stopped {
+        out.note("First error", stopped.stop);
+    }
     out.note("Pages", totals.pages);
     out.note("Available", totals.available);
     out.note("Shelved", totals.shelved);
@@ -385,7 +391,7 @@ fn grid(out: &mut Layout, dump: &SpaceDump) {
                 .unwrap_or_default(),
             object
                 .error
-                .map(|stop| stop.jet.code().to_string())
+                .map(|stop| stop.to_string())
                 .unwrap_or_default(),
         ]
     });

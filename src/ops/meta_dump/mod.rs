@@ -133,15 +133,19 @@ pub struct CallbackMeta {
 }
 
 /// How far the engine would have come.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Stopped {
     /// The error.
+    #[serde(flatten)]
     pub stop: Stop,
     /// Whole tables that it would have shown; `None` when it would not even have begun.
+    #[serde(skip)]
     pub tables: Option<usize>,
     /// Indexes of the table after those, if it came to show that one.
+    #[serde(skip)]
     pub indexes: Option<usize>,
     /// Columns of that table.
+    #[serde(skip)]
     pub columns: usize,
 }
 
@@ -159,7 +163,7 @@ pub struct MetaDump {
     /// Tables by name.
     pub tables: Vec<TableMeta>,
     /// Where the engine would have ended, unless it reads all there is.
-    #[serde(skip)]
+    #[serde(rename = "first_error", skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Stopped>,
     /// What is wrong.
     #[serde(skip)]

@@ -41,6 +41,7 @@ pub(super) fn collect(db: &Database, options: &SpaceOptions) -> Collected {
         options,
         objects: Vec::new(),
         whole: 0,
+        loose: false,
         work: Vec::new(),
     };
     let stop = walk.strictly().err();
@@ -80,6 +81,8 @@ struct Walk<'r> {
     objects: Vec<SpaceObject>,
     /// How many of the objects belong to the database root and to tables read to their end.
     whole: usize,
+    /// An error costs its object only.
+    loose: bool,
     work: Vec<WorkTable>,
 }
 
@@ -138,11 +141,11 @@ impl Walk<'_> {
 
     /// What the strict walk did not come to.
     fn loosely(&mut self) {
-        if self.objects.is_empty() {
-            self.database().unwrap_or_else(|stop| {
-                self.objects.truncate(1);
-                self.failed(&database_name(self.reader.db), stop);
-            });
+        self.loose = true;
+        if self.objects.is_empty()
+            && let Err(stop) = self.database()
+        {
+            self.failed(&database_name(self.reader.db), stop);
         }
         let catalog = LooseCatalog::read(self.reader);
         let size = self.reader.db.page_size();
@@ -176,22 +179,12 @@ impl Walk<'_> {
         }
     }
 
-    /// Notes the error at the object if it is there already, else an object with nothing but the
-    /// error.
+    /// An object of which nothing but the error is known.
     fn failed(&mut self, named: &Named<'_>, stop: Stop) {
-        let known = self
-            .objects
-            .iter_mut()
-            .rev()
-            .take(3)
-            .find(|object| object.kind == named.kind && object.root == named.root);
-        match known {
-            Some(object) => object.error = Some(stop),
-            None => self.objects.push(SpaceObject {
-                error: Some(stop),
-                ..object(named, None)
-            }),
-        }
+        self.objects.push(SpaceObject {
+            error: Some(stop),
+            ..object(named, None)
+        });
     }
 
     fn database(&mut self) -> Step<()> {
@@ -206,7 +199,8 @@ impl Walk<'_> {
             internal: 0,
         });
         self.objects.push(database);
-        self.space_trees(self.objects.len() - 1)
+        self.space_trees();
+        Ok(())
     }
 
     /// True when the table is to be deleted.
@@ -234,31 +228,27 @@ impl Walk<'_> {
         let deleted = space.is_none();
         let mut found = object(named, space);
         found.deleted = deleted;
-        if !deleted {
-            match (self.options.pages, self.count(named.root)) {
-                (CountPages::No, _) => {}
-                (CountPages::Strictly, pages) => found.pages = Some(pages?),
-                (CountPages::Gladly, Ok(pages)) => found.pages = Some(pages),
-                (CountPages::Gladly, Err(stop)) => found.error = Some(stop),
+        if !deleted && self.options.pages != CountPages::No {
+            match TreePages::count(self.reader, named.root) {
+                Ok(pages) => found.pages = Some(pages),
+                Err(stop) if self.options.pages == CountPages::Strictly && !self.loose => {
+                    return Err(stop);
+                }
+                Err(stop) => found.error = Some(stop),
             }
         }
         self.objects.push(found);
-        self.space_trees(self.objects.len() - 1)?;
+        self.space_trees();
         Ok(deleted)
     }
 
-    fn count(&self, root: Pgno) -> Step<TreePages> {
-        match self.options.pages {
-            CountPages::No => Ok(TreePages::default()),
-            _ => TreePages::count(self.reader, root),
-        }
-    }
-
-    /// The two space trees of the object at `parent`, if it has any.
-    fn space_trees(&mut self, parent: usize) -> Step<()> {
-        let owner = &self.objects[parent];
+    /// The two space trees of the object that came last, if it has any.
+    fn space_trees(&mut self) {
+        let Some(owner) = self.objects.last() else {
+            return;
+        };
         let Some(space) = owner.space.as_ref().filter(|space| space.multiple) else {
-            return Ok(());
+            return;
         };
         let roots = [space.owned_root, space.available_root];
         let [owned, available] = space.tree_pages;
@@ -284,7 +274,6 @@ impl Walk<'_> {
             ..owner.clone()
         });
         self.objects.extend(trees);
-        Ok(())
     }
 }
 

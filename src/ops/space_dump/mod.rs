@@ -124,11 +124,13 @@ impl SpaceObject {
 }
 
 /// Where and why the engine would have ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Stopped {
     /// The error.
+    #[serde(flatten)]
     pub stop: Stop,
     /// What it would have shown until then.
+    #[serde(skip)]
     pub shown: Vec<SpaceObject>,
 }
 
@@ -153,7 +155,7 @@ pub struct SpaceDump {
     /// Every object that could be found, parents before their children.
     pub objects: Vec<SpaceObject>,
     /// Where the engine would have ended, unless it reads all there is.
-    #[serde(skip)]
+    #[serde(rename = "first_error", skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Stopped>,
     /// One table only.
     #[serde(skip)]

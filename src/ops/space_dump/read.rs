@@ -220,7 +220,7 @@ impl SpaceNumbers {
 
 /// Shows every entry of a space tree and counts the tree's pages.
 fn entries(reader: &Reader<'_>, root: Pgno, mut show: impl FnMut(SpaceEntry)) -> Step<SpaceTree> {
-    let walked = reader.walk(root, &[], &mut |pgno, _, node| {
+    reader.walk(root, &[], &mut |pgno, _, node| {
         if !node.flags.is_deleted() {
             show(
                 SpaceEntry::parse(node)
@@ -229,7 +229,6 @@ fn entries(reader: &Reader<'_>, root: Pgno, mut show: impl FnMut(SpaceEntry)) ->
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    let _ = walked;
     let pages = TreePages::count(reader, root)?;
     Ok(SpaceTree {
         internal: pages.internal,

@@ -27,10 +27,13 @@ pub struct Totals {
     pub available: u64,
     /// Pages set aside beyond the end of the file.
     pub shelved: u64,
-    /// Leaves of all trees but the space trees, where counted.
+    /// Leaves of all trees but the space trees, and the root page of the database, where counted.
     pub data: Option<u64>,
     /// Internal pages, and pages of the space trees, where pages were counted.
     pub overhead: Option<u64>,
+    /// Leaves and internal pages of the space trees.
+    #[serde(skip)]
+    pub space_trees: (u64, u64),
     /// Pages lost, where counted.
     pub leaked: Option<i64>,
     /// Tables.
@@ -57,12 +60,16 @@ impl Totals {
     /// Sums up; the database itself comes first.
     pub(super) fn of(objects: &[SpaceObject], counted: bool) -> Self {
         let mut totals = Self::default();
-        let (mut data, mut overhead) = (0, 0);
+        let (mut data, mut internal) = (0, 0);
         let mut first_used: Option<Pgno> = None;
         for object in objects {
+            if object.deleted {
+                continue;
+            }
             totals.available += object.free();
             match object.kind {
                 ObjectKind::Database => {
+                    data += object.pages.map_or(0, |pages| pages.data);
                     if let Some(space) = &object.space {
                         totals.database(space);
                     }
@@ -73,9 +80,10 @@ impl Totals {
                 ObjectKind::Index => totals.indexes += 1,
                 ObjectKind::OwnedExtents | ObjectKind::AvailableExtents => {
                     totals.internal_trees += 1;
-                    // The engine counts the leaves of space trees twice: as pages of a space tree
-                    // and as data. [engine]
-                    overhead += object.owned();
+                    let pages = object.pages.unwrap_or_default();
+                    totals.space_trees.0 += pages.data;
+                    totals.space_trees.1 += pages.internal;
+                    continue;
                 }
             }
             if let Some(space) = &object.space {
@@ -87,13 +95,14 @@ impl Totals {
             }
             if let Some(pages) = object.pages {
                 data += pages.data;
-                overhead += pages.internal;
+                internal += pages.internal;
             }
         }
         totals.first_used = first_used.unwrap_or(Pgno::NULL);
         if counted {
             totals.data = Some(data);
-            totals.overhead = Some(overhead);
+            let (leaves, above) = totals.space_trees;
+            totals.overhead = Some(internal + leaves + above);
             let leaked = objects.iter().filter_map(|object| object.leaked);
             totals.leaked = Some(leaked.filter(|pages| *pages > 0).sum());
         }
@@ -144,5 +153,45 @@ fn end_unused(space: &SpaceNumbers) -> EndUnused {
     EndUnused {
         first: first.get(),
         last: last.extent.last.get(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EndUnused, NO_END, end_unused};
+    use crate::db::space::{Extent, Pool};
+    use crate::format::ids::Pgno;
+    use crate::ops::space_dump::{PooledExtent, SpaceNumbers, SpacePool};
+
+    fn space(runs: &[(u32, u32, Pool)]) -> SpaceNumbers {
+        let run = |&(last, count, pool): &(u32, u32, Pool)| PooledExtent {
+            extent: Extent {
+                last: Pgno::new(last),
+                count,
+            },
+            pool: SpacePool::Entry(pool),
+        };
+        SpaceNumbers {
+            owned_extents: vec![Extent::starting(Pgno::new(1), 100)],
+            available_extents: runs.iter().map(run).collect(),
+            ..SpaceNumbers::default()
+        }
+    }
+
+    #[test]
+    fn the_unused_end_is_pieced_together() {
+        use Pool::{General, Shelved};
+        let in_use = EndUnused {
+            first: 101,
+            last: NO_END,
+        };
+        assert_eq!(end_unused(&space(&[])), in_use);
+        assert_eq!(end_unused(&space(&[(99, 5, General)])), in_use);
+        let end = |first| EndUnused { first, last: 100 };
+        assert_eq!(end_unused(&space(&[(100, 10, General)])), end(91));
+        let runs = [(50, 9, General), (90, 5, General), (100, 10, General)];
+        assert_eq!(end_unused(&space(&runs)), end(86));
+        let runs = [(100, 10, General), (140, 1, Shelved)];
+        assert_eq!(end_unused(&space(&runs)), end(91));
     }
 }
