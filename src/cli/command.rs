@@ -67,7 +67,10 @@ fn argument(option: &'static OptionSpec) -> Arg {
         [] => option.help.to_owned(),
         letters => format!("{} (Eseutil: /{})", option.help, letters.join(", /")),
     };
-    let arg = Arg::new(option.long).long(option.long).help(help);
+    let mut arg = Arg::new(option.long).long(option.long).help(help);
+    if matches!(option.long, "table" | "stage") {
+        arg = arg.action(ArgAction::Append);
+    }
     match option.value {
         Value::None => arg.action(ArgAction::SetTrue),
         Value::Required(name) if option.long == "threads" => arg

@@ -149,10 +149,17 @@ impl Translator<'_> {
         Ok(())
     }
 
+    /// A slash starts a switch, unless the argument is a path: it exists, or its directory does (so
+    /// that a mistyped file name is reported as missing and not as an unknown option).
     fn is_switch(&self, arg: &OsStr, text: &str) -> bool {
         match text.as_bytes() {
             [b'-', _, ..] => true,
-            [b'/', _, ..] => !(self.exists)(arg),
+            [b'/', _, ..] => {
+                let dir = std::path::Path::new(arg)
+                    .parent()
+                    .filter(|dir| dir.parent().is_some());
+                !(self.exists)(arg) && !dir.is_some_and(|dir| (self.exists)(dir.as_os_str()))
+            }
             _ => false,
         }
     }
@@ -351,6 +358,10 @@ mod tests {
         assert_eq!(
             translate("exutil mh /data/p.edb").unwrap(),
             "exutil mh -- /data/p.edb"
+        );
+        assert_eq!(
+            translate("exutil mh /logs/missing.edb").unwrap(),
+            "exutil mh -- /logs/missing.edb"
         );
         assert_eq!(
             translate("exutil mh bk\\new\\p.edb").unwrap(),

@@ -258,6 +258,55 @@ pub const MODES: &[ModeSpec] = &[
             PAGE_SIZE,
         ],
     },
+    ModeSpec {
+        name: "g",
+        about: "Check the integrity of a database",
+        description: "Checks everything that can be known of a database: header, space, catalog, every \
+            tree's pages, order and links, records, long values and their reference counts, and every \
+            secondary index against the records. Keys over Unicode text are not recomputed, because \
+            the sort order of the server's Windows version is not known here; that such entries point \
+            to live records, in order and in the right number, is checked all the same. A flush map \
+            (.jfm) beside the database is used if it belongs to it. A dirty database is checked as it \
+            is, with a warning. Never writes to the database.",
+        files: "FILE",
+        example: "exutil g priv1.edb\n    'Integrity check successful.', or what is wrong, page by page.",
+        options: &[
+            OptionSpec {
+                long: "table",
+                letters: &[],
+                value: Value::Required("NAME"),
+                help: "Only this table (may be given again)",
+            },
+            OptionSpec {
+                long: "stage",
+                letters: &[],
+                value: Value::OneOf(
+                    "STAGE",
+                    &["header", "space", "catalog", "trees", "cross-references"],
+                ),
+                help: "Only this pass (may be given again)",
+            },
+            OptionSpec {
+                long: "skip-indexes",
+                letters: &["b"],
+                value: Value::None,
+                help: "Do not compare indexes with records",
+            },
+            OptionSpec {
+                long: "report",
+                letters: &["f"],
+                value: Value::Required("PREFIX"),
+                help: "Write the detailed report to PREFIX.INTEG.RAW",
+            },
+            OptionSpec {
+                long: "temp-database",
+                letters: &["t"],
+                value: Value::Required("FILE"),
+                help: "Accepted for Eseutil's sake; no temporary database is needed",
+            },
+            PAGE_SIZE,
+        ],
+    },
 ];
 
 /// The mode of this name.

@@ -7,6 +7,7 @@ mod engine_read;
 pub mod flushmap;
 pub mod headers;
 pub mod identify;
+pub mod integrity;
 pub mod logs;
 mod lost_flush;
 mod maintenance;

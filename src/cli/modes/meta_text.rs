@@ -217,7 +217,7 @@ fn column_details(out: &mut Layout, meta: &ColumnMeta) {
         if meta.default_len > 0 { "  Yes" } else { "" }
     ));
     if column.fid.kind() == FidKind::Fixed {
-        let offset = column.record_offset;
+        let offset = meta.stored_offset;
         out.spacing(format!("        Offset={offset} ({offset:#x})"));
     }
     if column.coltyp.is_text() {

@@ -5,6 +5,7 @@ mod checksum;
 mod flushmap;
 mod header_text;
 mod headers;
+mod integrity;
 mod log_text;
 mod logs;
 mod meta;
@@ -47,6 +48,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         "mp" => flushmap::run(matches),
         "ms" => space::run(matches),
         "k" => checksum::run(matches),
+        "g" => integrity::run(matches),
         _ => ExitStatus::Usage,
     }
 }

@@ -252,6 +252,7 @@ fn table_meta(
 fn column_meta(row: &CatalogRow) -> Option<ColumnMeta> {
     Some(ColumnMeta {
         column: row.column()?,
+        stored_offset: row.record_offset,
         default_len: row.default.as_ref().map_or(0, Vec::len),
         callback_data_len: row.callback_data_len,
     })

@@ -86,6 +86,9 @@ pub struct ColumnMeta {
     /// The column.
     #[serde(flatten)]
     pub column: Column,
+    /// Offset as the catalog has it, which for its own columns is not the true one.
+    #[serde(skip)]
+    pub stored_offset: u16,
     /// Length of its default value.
     pub default_len: usize,
     /// Length of the data for its callback.
