@@ -71,6 +71,13 @@ const PAGE_SIZE: OptionSpec = OptionSpec {
     help: "Take this page size in KiB instead of reading it from the header (Eseutil: /4, /8, ...)",
 };
 
+const ONE_TABLE: OptionSpec = OptionSpec {
+    long: "table",
+    letters: &["t"],
+    value: Value::Required("TABLE"),
+    help: "Only this table",
+};
+
 /// Every mode, in the order of the help.
 pub const MODES: &[ModeSpec] = &[
     ModeSpec {
@@ -135,12 +142,82 @@ pub const MODES: &[ModeSpec] = &[
         options: &[],
     },
     ModeSpec {
+        name: "mm",
+        about: "Dump the catalog: tables, indexes, columns",
+        description: "Lists every table with its long value tree and indexes, their object ids and \
+            root pages; with --verbose every column, index segment, space hint and callback too. \
+            JSON always holds the whole schema. Like Eseutil it ends with the first page that \
+            cannot be read, and with -550 for a database that needs recovery; tables and JSON \
+            then go on with what the catalog and its shadow still tell. Changes nothing.",
+        files: "FILE",
+        example: "exutil mm priv1.edb /tMsg /v\n    All columns and indexes of the table Msg.",
+        options: &[
+            OptionSpec {
+                long: "verbose",
+                letters: &["v", "v1", "v2"],
+                value: Value::None,
+                help: "Columns, index segments, space hints, sort order versions",
+            },
+            ONE_TABLE,
+            PAGE_SIZE,
+        ],
+    },
+    ModeSpec {
         name: "mp",
         about: "Dump a flush map (.jfm)",
         description: "Prints the header of a flush map and checks its pages. Changes nothing.",
         files: "FILE",
         example: "exutil mp priv1.jfm\n    The header, with the signature that ties it to its database.",
         options: &[],
+    },
+    ModeSpec {
+        name: "ms",
+        about: "Dump the space that tables and indexes take",
+        description: "Shows for each table, long value tree and index how much space it owns and \
+            how much of that is free, in megabytes and percent, and the sums. Objects below half a \
+            percent of the database are left out unless --verbose. JSON and tables show every \
+            object in pages, and pages that belong to nothing. Like Eseutil it ends with the first \
+            page that cannot be read, and with -550 for a database that needs recovery; tables and \
+            JSON then go on with what can be read. Changes nothing.",
+        files: "FILE",
+        example: "exutil ms priv1.edb /v\n    One line an object; 'Avail' is what new data can use.",
+        options: &[
+            OptionSpec {
+                long: "verbose",
+                letters: &["v"],
+                value: Value::None,
+                help: "Small tables and indexes too",
+            },
+            OptionSpec {
+                long: "fields",
+                letters: &["f"],
+                value: Value::Required("FIELDS"),
+                help: "Columns, by name, separated by commas, or a set: #default, #legacy, \
+                    #spacehints, #leaked, #lvs, #all. Columns about single records, long values, \
+                    runs of pages and the page count cache (IORuns, FwdScans, Int:*, Data:*, LV:*, \
+                    c*, lidMax, VersndNode, *(Cache)) are accepted but stay empty",
+            },
+            OptionSpec {
+                long: "csv",
+                letters: &["csv", "c"],
+                value: Value::None,
+                help: "Commas between the columns",
+            },
+            OptionSpec {
+                long: "leaks",
+                letters: &["l"],
+                value: Value::None,
+                help: "Tell of pages that belong to nothing; they make the run end with an error",
+            },
+            OptionSpec {
+                long: "space-trees",
+                letters: &["d", "d1"],
+                value: Value::None,
+                help: "Show the trees that keep the space itself",
+            },
+            ONE_TABLE,
+            PAGE_SIZE,
+        ],
     },
     ModeSpec {
         name: "k",

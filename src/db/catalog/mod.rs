@@ -20,6 +20,10 @@ pub use row::{CatalogRow, RowFault};
 
 /// Root of `MSysObjects`. [verified: never moves]
 pub const CATALOG_ROOT: Pgno = Pgno::new(4);
+/// Root of the catalog's index over object, type and name.
+pub const CATALOG_NAME_ROOT: Pgno = Pgno::new(7);
+/// Root of the catalog's index over the names of tables.
+pub const CATALOG_TABLES_ROOT: Pgno = Pgno::new(10);
 /// Root of `MSysObjectsShadow`.
 pub const SHADOW_ROOT: Pgno = Pgno::new(24);
 
