@@ -24,7 +24,7 @@ pub enum ExitStatus {
 const DAMAGE: &[i32] = &[
     -327, -338, -341, -343, -344, -501, -513, -514, -515, -530, -532, -533, -540, -541, -550, -551,
     -552, -566, -567, -582, -586, -590, -1018, -1019, -1118, -1119, -1206, -1216, -1220, -1224,
-    -1413, -1414, -1526, -1620,
+    -1413, -1414, -1526, -1620, -4001,
 ];
 
 impl ExitStatus {
@@ -74,6 +74,11 @@ mod tests {
         }
         assert_eq!(
             ExitStatus::of(JetError::DATABASE_CORRUPTED),
+            ExitStatus::ProblemsLeft
+        );
+        // A log that ends within its header is there, and damaged.
+        assert_eq!(
+            ExitStatus::of(JetError::FILE_IO_BEYOND_EOF),
             ExitStatus::ProblemsLeft
         );
         assert_eq!(
