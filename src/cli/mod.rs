@@ -25,7 +25,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     let canonical = match normalize::normalize(&args, &|path| std::path::Path::new(path).exists()) {
         Ok(Normalized { args }) => args,
         Err(error) => {
-            eprintln!("{error}\n\nTry 'exutil --help'.");
+            let text = escape::escape(&error.to_string()).into_owned();
+            eprintln!("{text}\n\nTry 'exutil --help'.");
             return ExitStatus::Usage;
         }
     };
