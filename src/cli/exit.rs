@@ -28,6 +28,19 @@ const DAMAGE: &[i32] = &[
 ];
 
 impl ExitStatus {
+    /// Every status and what it means; help, man pages and README say it in these words.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::Clean, "nothing wrong"),
+        (Self::Corrected, "problems found and corrected"),
+        (Self::ProblemsLeft, "problems left"),
+        (
+            Self::Operational,
+            "operational error: missing file or log, I/O error",
+        ),
+        (Self::Usage, "usage error"),
+        (Self::Cancelled, "cancelled by the user"),
+    ];
+
     /// The number.
     #[must_use]
     pub const fn code(self) -> i32 {
