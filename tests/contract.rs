@@ -196,3 +196,66 @@ fn an_early_end_of_the_pipe_is_no_error() {
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stderr.is_empty());
 }
+
+/// Every name of a field in a value, at any depth, but for those of a database header: its fields are
+/// listed where its offsets are.
+fn fields(value: &serde_json::Value, into: &mut std::collections::BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(object) => {
+            for (name, value) in object {
+                into.insert(name.clone());
+                if name != "header" || value.get("magic").is_none() {
+                    fields(value, into);
+                }
+            }
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| fields(value, into)),
+        _ => {}
+    }
+}
+
+#[test]
+fn json_fields_are_documented() {
+    let text = std::fs::read_to_string(common::root().join("docs/json.md")).unwrap();
+    let (dir, files) = one_of_each();
+    let stream = tempfile::tempdir().unwrap();
+    make::write_stream(stream.path(), 1..=4);
+    std::fs::remove_file(stream.path().join("E0000000002.log")).unwrap();
+    let mut runs: Vec<_> = files
+        .iter()
+        .flat_map(|(file, mode)| [(*mode, *file), ("k", *file), ("mh", "gone")])
+        .map(|(mode, file)| exutil(dir.path(), &[mode, file, "--format=json"]))
+        .collect();
+    runs.push(exutil(stream.path(), &["ml", "E00", "--format=json"]));
+    runs.push(exutil(&testdata(), &["mh", "dirty.edb", "--format=json"]));
+    let mut names = std::collections::BTreeSet::new();
+    for run in runs {
+        fields(&run.one_json(), &mut names);
+    }
+    assert!(names.len() > 60, "{names:?}");
+    let undocumented: Vec<_> = names
+        .iter()
+        .filter(|name| {
+            !text.contains(&format!("`{name}`")) && !text.contains(&format!("\"{name}\""))
+        })
+        .collect();
+    assert!(undocumented.is_empty(), "{undocumented:?}");
+}
+
+#[test]
+fn json_examples_are_json() {
+    let text = std::fs::read_to_string(common::root().join("docs/json.md")).unwrap();
+    let examples: Vec<_> = text.split("```json\n").skip(1).collect();
+    assert!(examples.len() >= 6);
+    for example in examples {
+        let example = example.split("\n```").next().unwrap();
+        // Some are fields without the braces around them.
+        let whole = if example.starts_with('{') {
+            example.to_owned()
+        } else {
+            format!("{{{example}}}")
+        };
+        let parsed: Result<serde_json::Value, _> = serde_json::from_str(&whole);
+        assert!(parsed.is_ok(), "{parsed:?}: {whole}");
+    }
+}

@@ -67,7 +67,7 @@ fn a_file_that_may_not_be_read() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = common::folder_with(&["priv1.edb"]);
     let path = dir.path().join("priv1.edb");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::File::open(&path).is_ok() {
         eprintln!("the superuser may read everything: nothing to test");
         return;
