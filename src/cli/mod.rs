@@ -1,6 +1,6 @@
 //! The command line: a thin shell over [`crate::ops`]. Arguments are translated
 //! ([`normalize`]) from every spelling to one, parsed by clap from one table ([`spec`]), and each
-//! mode ([`modes`]) turns options into a call and a report into text, table or JSON.
+//! mode (`modes`) turns options into a call and a report into text, table or JSON.
 
 pub mod docs;
 pub mod exit;
