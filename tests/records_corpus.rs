@@ -452,6 +452,7 @@ fn databases(corpus: &Path) -> Vec<(PathBuf, Option<PathBuf>)> {
         }
     }
     found.sort();
+    assert!(found.len() > 20, "no corpus in {}", corpus.display());
     found
 }
 
