@@ -76,14 +76,14 @@ const TAGGED: [&str; 6] = [
     "SpaceDeferredLVHints",
     "LocaleName",
 ];
-/// Fixed columns that may not be null, and the name. [verified]
+/// Fixed columns that may not be null, and the name. [format notes, verified]
 const NOT_NULL: usize = 7;
 
 /// First revision whose indexes name their locale instead of numbering it. [format notes 6.2]
 const LOCALE_NAMES_SINCE: u32 = 0x12;
 /// First revision with the `KeyMost` column. [format notes 12.1]
 const KEY_MOST_SINCE: u32 = 0xC;
-/// English (United States), as every old database has it. [verified]
+/// English (United States), as every old database has it. [format notes, verified]
 const LOCALE_ID: u32 = 0x409;
 /// The same by name.
 const LOCALE: &str = "en-US";
@@ -193,7 +193,7 @@ fn table_row(table: &Table, own: Placed) -> CatalogRow {
 }
 
 fn column_rows(table: &Table, objid: Objid) -> Vec<CatalogRow> {
-    // The catalogs say 4 of all their columns; their layout is known without them. [verified]
+    // The catalogs say 4 of all their columns; their layout is known without them. [format notes, verified]
     let is_catalog = matches!(objid, Objid::CATALOG | Objid::CATALOG_SHADOW);
     let mut offset = FIXED_START as u16;
     let rows = table.columns.iter().map(|(fid, column)| {
@@ -406,7 +406,7 @@ fn system_table(name: &str, major: u32, pages: u32) -> Table {
     table
 }
 
-/// The catalog gives all its own columns the ASCII code page, numbers too. [verified]
+/// The catalog gives all its own columns the ASCII code page, numbers too. [format notes, verified]
 const fn ascii(mut column: Column) -> Column {
     column.code_page = CODE_PAGE_ASCII;
     column

@@ -14,7 +14,7 @@ use crate::format::schema::{CatalogType, Coltyp, Fid, table_flags};
 /// First format whose databases have the table from their creation on. [verified: 0x14 and newer
 /// have it, 9 and 0xC do not]
 pub(super) const SINCE: u32 = 0x14;
-/// Its object id. [verified]
+/// Its object id. [format notes, verified]
 const OBJID: Objid = Objid::new(6);
 /// It is only ever appended to. [verified: 0x64 in its catalog row]
 const DENSITY: u8 = 100;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::escape::escape;
+use super::escape::{escape, escape_lines};
 
 /// One line of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,11 +112,7 @@ impl Layout {
                 }
                 Line::Note { .. } | Line::Grid { .. } => continue,
                 Line::Heading(text) | Line::Text(text) | Line::Spacing(text) => {
-                    writeln!(
-                        out,
-                        "{}",
-                        escape(&text.replace('\t', "    ")).replace("\\u{a}", "\n")
-                    )
+                    writeln!(out, "{}", escape_lines(&text.replace('\t', "    ")))
                 }
             };
             debug_assert!(written.is_ok());

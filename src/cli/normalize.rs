@@ -149,19 +149,20 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// A slash starts a switch, unless the argument is a path: it exists, or its directory does (so
-    /// that a mistyped file name is reported as missing and not as an unknown option).
+    /// A slash starts a switch, unless the argument is a path.
     fn is_switch(&self, arg: &OsStr, text: &str) -> bool {
         match text.as_bytes() {
             [b'-', _, ..] => true,
-            [b'/', _, ..] => {
-                let dir = std::path::Path::new(arg)
-                    .parent()
-                    .filter(|dir| dir.parent().is_some());
-                !(self.exists)(arg) && !dir.is_some_and(|dir| (self.exists)(dir.as_os_str()))
-            }
+            [b'/', _, ..] => !(self.exists)(arg) && !self.is_missing_file(text),
             _ => false,
         }
+    }
+
+    /// `/data/gone.edb`: not there, but its first folder is; so a file was meant, and that it is
+    /// missing is what the user must hear (`/tmp/x` would else be `/t` with a value).
+    fn is_missing_file(&self, text: &str) -> bool {
+        let second = text.get(1..).and_then(|rest| rest.find(['/', '\\']));
+        second.is_some_and(|at| at > 0 && (self.exists)(OsStr::new(&text[..=at])))
     }
 
     /// `--name value` and `--name=value`, for clap to judge.
@@ -192,6 +193,13 @@ impl Translator<'_> {
             self.options.push("--help".into());
             return Ok(());
         }
+        let found = self.find_option(body);
+        let takes_value = found.is_some_and(|(option, _)| option.value != Value::None);
+        if text.starts_with('/') && body.contains('/') && !takes_value {
+            // No switch has a second slash outside of its value: a path that leads nowhere.
+            self.files.push(text.into());
+            return Ok(());
+        }
         // Obsolete: the size of a log; recipes for ntds.dit still carry it.
         if body.starts_with('!') || body.to_ascii_lowercase().starts_with("config") {
             return Ok(());
@@ -208,7 +216,7 @@ impl Translator<'_> {
             return Ok(());
         }
         let invalid = || UsageError::InvalidOption(text.to_owned());
-        let (option, glued) = self.find_option(body).ok_or_else(invalid)?;
+        let (option, glued) = found.ok_or_else(invalid)?;
         match option.value {
             Value::None if glued.is_empty() => {
                 self.options.push(format!("--{}", option.long).into());
@@ -290,7 +298,11 @@ mod tests {
 
     fn translate(line: &str) -> Result<String, UsageError> {
         let args: Vec<_> = line.split(' ').map(Into::into).collect();
-        let exists = |path: &std::ffi::OsStr| path == "/data/p.edb" || path == "/logs";
+        let exists = |path: &std::ffi::OsStr| {
+            ["/data", "/data/p.edb", "/logs", "/tmp"]
+                .iter()
+                .any(|p| path == *p)
+        };
         let normal = normalize(&args, &exists)?;
         let words: Vec<_> = normal
             .args
@@ -359,6 +371,19 @@ mod tests {
             translate("exutil mh /data/p.edb").unwrap(),
             "exutil mh -- /data/p.edb"
         );
+        // Missing files stay files, also where their first letters are a switch (/t, /v, /2).
+        for path in [
+            "/data/gone.edb",
+            "/tmp/gone.edb",
+            "/var/gone.edb",
+            "/2003/gone.edb",
+            "/x/y",
+        ] {
+            assert_eq!(
+                translate(&format!("exutil k {path}")).unwrap(),
+                format!("exutil k -- {path}")
+            );
+        }
         assert_eq!(
             translate("exutil mh /logs/missing.edb").unwrap(),
             "exutil mh -- /logs/missing.edb"

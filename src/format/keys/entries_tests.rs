@@ -116,7 +116,7 @@ fn tuples_are_pieces_of_the_value() {
         start: 0,
     });
     let text = |len: usize| Values(BTreeMap::from([(1, vec![vec![b'x'; len]])]));
-    // Counted in an engine-written index of these limits. [verified]
+    // Counted in an engine-written index of these limits. [format notes, verified]
     for (len, count) in [(48, 20), (6, 4), (23, 20), (13, 11), (12, 10), (2, 0)] {
         assert_eq!(keys(&rules, &text(len)).unwrap().len(), count, "{len}");
     }
