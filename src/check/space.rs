@@ -134,6 +134,9 @@ impl Pass<'_, '_> {
     fn single(&mut self, object: &Object, subject: &Subject<'_>, pages: u32, free: u32) {
         let owned = Extent::starting(object.root, pages.max(1));
         self.extent(object, subject, owned, List::Owned);
+        // A damaged header may claim any number; pages that the file lacks were reported just now.
+        let last = self.context.db.last_page().get();
+        let pages = pages.min(last.saturating_sub(object.root.get()).saturating_add(1));
         for page in 1..pages {
             if page > 32 || free >> (page - 1) & 1 == 1 {
                 let extent = Extent::starting(Pgno::new(object.root.get() + page), 1);
