@@ -30,6 +30,7 @@
 
 mod catalog;
 mod core;
+pub mod damage;
 mod error;
 mod file;
 mod index;
