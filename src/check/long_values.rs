@@ -40,11 +40,27 @@ struct Open {
     at: (Pgno, usize),
 }
 
+/// Chunks whose root lies further left.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    lid: Lid,
+    /// Offset of the first chunk.
+    first: u64,
+    /// Offset of the last chunk.
+    last: u64,
+    /// Length of the last chunk as it is stored.
+    stored: u64,
+    /// Its length as its compression header says.
+    plain: Option<u64>,
+    /// Where the last chunk is.
+    at: (Pgno, usize),
+}
+
 /// What a run of leaves leaves open.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Span {
-    /// Chunks before the first root: (long value, first offset, offset after the last, place).
-    head: Option<(Lid, u64, u64, (Pgno, usize))>,
+    /// Chunks before the first root.
+    head: Option<Head>,
     /// The long value open at the end.
     tail: Option<Open>,
     /// A root was met, so head and tail are different long values.
@@ -118,17 +134,40 @@ impl LongValues<'_, '_> {
             }
             return;
         }
-        let end = offset + u64::from(self.chunk.get());
+        self.head_chunk(span, at, lid, offset, data);
+    }
+
+    /// A chunk whose root is on a leaf further left: what can be judged without it.
+    fn head_chunk(&self, span: &mut Span, at: (Pgno, usize), lid: Lid, offset: u64, data: &[u8]) {
+        let chunk = u64::from(self.chunk.get());
+        let plain = compress::uncompressed_len(data)
+            .ok()
+            .flatten()
+            .map(|len| len as u64);
+        let here = Head {
+            lid,
+            first: offset,
+            last: offset,
+            stored: data.len() as u64,
+            plain,
+            at,
+        };
         match &mut span.head {
-            None => span.head = Some((lid, offset, end, at)),
-            Some((head, _, next, _)) if *head == lid && *next == offset => *next = end,
-            Some((head, ..)) if *head != lid => {
-                self.report(at, lid, "chunk without root");
-            }
-            Some((_, _, next, _)) => {
-                let what = format!("missing chunk: offset is {offset}, saw {next} bytes");
-                *next = end;
-                self.report(at, lid, &what);
+            None => span.head = Some(here),
+            Some(head) if head.lid != lid => self.report(at, lid, "chunk without root"),
+            Some(head) => {
+                let next = head.last + chunk;
+                if next != offset {
+                    let what = format!("missing chunk: offset is {offset}, saw {next} bytes");
+                    self.report(at, lid, &what);
+                } else if !stands_for(head, chunk) {
+                    let what = format!("node is wrong size: node is {} bytes", head.stored);
+                    self.report(head.at, lid, &what);
+                }
+                *head = Head {
+                    first: head.first,
+                    ..here
+                };
             }
         }
     }
@@ -227,14 +266,55 @@ impl LongValues<'_, '_> {
         }
     }
 
+    /// Chunks on the next leaf against the long value that is open; false when they are another's.
+    fn continues(&self, open: &mut Open, found: &Head) -> bool {
+        let Some(root) = open.root else { return false };
+        let size = u64::from(root.size);
+        if open.lid != found.lid {
+            let other = found.lid.get();
+            let what = format!("lid changed to {other:#x} without root, size is {size} bytes");
+            self.report(found.at, open.lid, &what);
+            return false;
+        }
+        let last = self.represents(root, found.last);
+        if !matches!(root.references, 0 | DELETING) {
+            if found.first != open.seen {
+                let what = format!(
+                    "missing chunk: offset is {}, saw {} bytes, size is {size} bytes",
+                    found.first, open.seen
+                );
+                self.report(found.at, open.lid, &what);
+            }
+            if last == 0 {
+                let what = format!(
+                    "LV too long: expected {size} bytes, saw {} bytes",
+                    found.last
+                );
+                self.report(found.at, open.lid, &what);
+            } else if !root.encrypted && !stands_for(found, last) {
+                let what = format!("node is wrong size: node is {} bytes", found.stored);
+                self.report(found.at, open.lid, &what);
+            }
+        }
+        open.seen = found.last + last;
+        true
+    }
+
     /// Judges what is left open at both ends of the whole tree.
     pub fn finish(&self, span: Option<Span>) {
         let Some(span) = span else { return };
-        if let Some((lid, _, _, at)) = span.head {
-            self.report(at, lid, "chunk without root");
+        if let Some(head) = span.head {
+            self.report(head.at, head.lid, "chunk without root");
         }
         self.close(span.tail);
     }
+}
+
+/// True when the last chunk can stand for `expected` bytes: raw, or compressed from so many. A scheme
+/// that does not tell the length proves nothing.
+fn stands_for(head: &Head, expected: u64) -> bool {
+    head.stored == expected
+        || head.stored < expected && head.plain.is_none_or(|plain| plain == expected)
 }
 
 impl Leaves for LongValues<'_, '_> {
@@ -255,42 +335,29 @@ impl Leaves for LongValues<'_, '_> {
     fn join(&self, left: Span, right: Span) -> Span {
         let mut tail = left.tail;
         let mut head = left.head;
-        if let Some((lid, first, end, at)) = right.head {
+        if let Some(found) = right.head {
             match (&mut tail, &mut head) {
                 (Some(open), _) if left.has_root => {
-                    if open.lid != lid {
-                        let size = open.root.map_or(0, |root| root.size);
-                        let what = format!(
-                            "lid changed to {:#x} without root, size is {size} bytes",
-                            lid.get()
-                        );
-                        self.report(at, open.lid, &what);
+                    if !self.continues(open, &found) {
                         tail = None;
-                    } else {
-                        if first != open.seen {
-                            let what = format!(
-                                "missing chunk: offset is {first}, saw {} bytes",
-                                open.seen
-                            );
-                            self.report(at, lid, &what);
-                        }
-                        let size = open.root.map_or(end, |root| u64::from(root.size));
-                        let chunk = u64::from(self.chunk.get());
-                        if end >= size.saturating_add(chunk) {
-                            let what =
-                                format!("LV too long: expected {size} bytes, saw {end} bytes");
-                            self.report(at, lid, &what);
-                        }
-                        open.seen = end.min(size);
                     }
                 }
-                (None, _) if left.has_root => self.report(at, lid, "chunk without root"),
-                (_, None) => head = Some((lid, first, end, at)),
-                (_, Some((before, _, next, _))) => {
-                    if *before != lid || *next != first {
-                        self.report(at, lid, "chunk without root");
+                (None, _) if left.has_root => {
+                    self.report(found.at, found.lid, "chunk without root")
+                }
+                (_, None) => head = Some(found),
+                (_, Some(before)) => {
+                    let chunk = u64::from(self.chunk.get());
+                    if before.lid != found.lid || before.last + chunk != found.first {
+                        self.report(found.at, found.lid, "chunk without root");
+                    } else if !stands_for(before, chunk) {
+                        let what = format!("node is wrong size: node is {} bytes", before.stored);
+                        self.report(before.at, before.lid, &what);
                     }
-                    *next = end;
+                    *before = Head {
+                        first: before.first,
+                        ..found
+                    };
                 }
             }
         }
