@@ -366,6 +366,10 @@ mod tests {
             "exutil mh --page-size=16 --no-logo -- ntds.dit"
         );
         assert_eq!(
+            translate("exutil export F --table A --format csv --table=B --output=/x").unwrap(),
+            "exutil export --table=A --format=csv --table=B --output=/x -- F"
+        );
+        assert_eq!(
             translate("exutil k --page -1-5 F").unwrap(),
             "exutil k --page=-1-5 -- F"
         );

@@ -181,6 +181,58 @@ pub const MODES: &[ModeSpec] = &[
             PAGE_SIZE,
         ],
     },
+    ModeSpec {
+        name: "export",
+        about: "Write out the rows of tables",
+        description: "Writes every row with typed values: columns inherited from a template, \
+            defaults, several values of a column, long values. JSON Lines has one object a row; \
+            CSV one file a table, or the one table on standard output; content is a form to \
+            compare databases by. Tables of the engine's own are written only when they are named \
+            or with --system. What is damaged is left out, told of on standard error, and counted \
+            in the summary there. Reads the database as it is: a dirty one may lack what is only \
+            in its logs. Changes nothing, and never overwrites a file.",
+        files: "DB",
+        example: "exutil export ntds.dit --table datatable > datatable.jsonl\n    One JSON object a row; status 4 if something was left out.",
+        options: &[
+            OptionSpec {
+                long: "format",
+                letters: &[],
+                value: Value::OneOf("FORMAT", &["jsonl", "csv", "content"]),
+                help: "JSON Lines (default), CSV, or a content dump with hashes, to compare databases by",
+            },
+            OptionSpec {
+                long: "table",
+                letters: &[],
+                value: Value::Required("TABLE"),
+                help: "Only this table; may be given several times",
+            },
+            OptionSpec {
+                long: "lv",
+                letters: &[],
+                value: Value::OneOf("HOW", &["whole", "hash"]),
+                help: "Values of the long value tree with all their bytes (default), or by length and hash (FNV-1a)",
+            },
+            OptionSpec {
+                long: "deleted",
+                letters: &[],
+                value: Value::None,
+                help: "Also rows that are deleted, but still present on their pages",
+            },
+            OptionSpec {
+                long: "system",
+                letters: &[],
+                value: Value::None,
+                help: "Also the engine's own tables",
+            },
+            OptionSpec {
+                long: "output",
+                letters: &[],
+                value: Value::Required("PATH"),
+                help: "Write to this file, or into this directory one file a table",
+            },
+            PAGE_SIZE,
+        ],
+    },
 ];
 
 /// The mode of this name.
@@ -192,9 +244,17 @@ pub fn mode(name: &str) -> Option<&'static ModeSpec> {
 }
 
 impl ModeSpec {
-    /// Own and common options.
+    /// Own and common options; an own option takes the place of a common one of the same name.
     pub fn all_options(&self) -> impl Iterator<Item = &'static OptionSpec> {
-        self.options.iter().chain(COMMON)
+        let own = self.options;
+        let is_free = move |common: &&OptionSpec| own.iter().all(|it| it.long != common.long);
+        own.iter().chain(COMMON.iter().filter(is_free))
+    }
+
+    /// True when the option may be given several times.
+    #[must_use]
+    pub fn is_repeated(option: &OptionSpec) -> bool {
+        option.long == "table"
     }
 }
 

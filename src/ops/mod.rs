@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub mod checksum;
+pub mod export;
 pub mod flushmap;
 pub mod headers;
 pub mod identify;

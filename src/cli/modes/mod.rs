@@ -2,6 +2,8 @@
 
 mod checkpoint;
 mod checksum;
+mod export;
+mod export_files;
 mod flushmap;
 mod header_text;
 mod headers;
@@ -40,6 +42,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         "ml" => logs::run(matches),
         "mp" => flushmap::run(matches),
         "k" => checksum::run(matches),
+        "export" => export::run(matches),
         _ => ExitStatus::Usage,
     }
 }
