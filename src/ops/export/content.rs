@@ -123,7 +123,8 @@ impl<W: Write, L: FnMut(&Loss)> RowSink for Content<W, L> {
 
     fn loss(&mut self, loss: &Loss) -> io::Result<()> {
         (self.on_loss)(loss);
-        if loss.table == self.table && loss.is_left_out() {
+        let in_table = !loss.table.is_empty() && loss.table == self.table;
+        if in_table && loss.is_left_out() {
             writeln!(self.out, "  UNREADABLE {loss}")?;
         }
         Ok(())
