@@ -66,7 +66,7 @@ impl<W: Write, L: FnMut(&Loss)> RowSink for Csv<W, L> {
                 out.write_all(b",")?;
                 begun += 1;
             }
-            if place.of == 1 {
+            if !place.column.multi_valued && place.of == 1 {
                 return write_cell(out, mode, place, cell);
             }
             several.write_all(if place.itag == 1 { b"[" } else { b"," })?;

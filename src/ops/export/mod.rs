@@ -12,9 +12,6 @@ mod row;
 mod tables;
 mod text;
 
-#[cfg(test)]
-mod tests;
-
 use std::io;
 
 pub use hash::Fnv;
