@@ -9,7 +9,8 @@ use exutil::db::Database;
 use exutil::format::checksum;
 use exutil::format::ids::{PageSize, Pgno};
 use exutil::format::page::{NodeFlags, Page, PageFlags};
-use exutil::format::schema::Coltyp;
+use exutil::format::record::{Instance, Record, RecordLayout};
+use exutil::format::schema::{Coltyp, Fid};
 use exutil::ops::export::content::{Content, dump_table};
 use exutil::ops::export::csv::Csv;
 use exutil::ops::export::json::JsonLines;
@@ -46,7 +47,6 @@ fn json(db: &Database, names: &[&str], mode: LongMode) -> (String, Summary, Vec<
     let (mut out, mut losses) = (Vec::new(), Vec::new());
     let mut sink = JsonLines::new(&mut out, mode, |loss: &Loss| losses.push(loss.clone()));
     let summary = export(db, names, true, &mut sink);
-    drop(sink);
     (String::from_utf8(out).expect("UTF-8"), summary, losses)
 }
 
@@ -58,7 +58,6 @@ fn content(db: &Database) -> (String, Vec<Loss>) {
     for table in select(&schema, &[], false).expect("no names") {
         dump_table(&mut exporter, &schema, table, &mut sink).expect("memory takes all");
     }
-    drop(sink);
     (String::from_utf8(out).expect("UTF-8"), losses)
 }
 
@@ -85,7 +84,6 @@ fn rows_as_csv() {
         panic!("{loss}");
     });
     export(&db, &["types"], true, &mut sink);
-    drop(sink);
     let text = String::from_utf8(out).expect("UTF-8");
     insta::assert_snapshot!(first_lines(&text, 4));
 }
@@ -263,6 +261,58 @@ fn deleted_rows_only_when_asked_for() {
     let mut sink = JsonLines::new(&mut out, LongMode::Whole, |_: &Loss| ());
     let without = export(&db, &["sequence"], false, &mut sink);
     assert_eq!((without.deleted, without.rows), (0, summary.rows));
+}
+
+#[test]
+fn what_cannot_be_decoded_is_named() {
+    let whole = sample("mini-32k.edb");
+    let size = PageSize::K32;
+    let db = open(whole.clone()).expect("a database");
+    let (schema, _) = read_schema(&db);
+    let types = schema.table("types").expect("a table");
+    let lbin = types.columns.iter().find(|column| column.name == "lbin");
+    let fid = lbin.expect("a column").fid;
+    // On large pages each tagged value begins with a byte of flags: 0x40 is encrypted, 0x02
+    // compressed; what then begins with 0x28 would be Xpress9.
+    let cases: [(u8, Option<u8>, &str); 3] = [
+        (0x40, None, "the value is encrypted"),
+        (
+            0x02,
+            Some(5 << 3),
+            "Xpress9 data cannot be decompressed here",
+        ),
+        (0x02, Some(4 << 3), "the data was scrubbed"),
+    ];
+    for (flag, first, expected) in cases {
+        let mut bytes = whole.clone();
+        let page = page_mut(&mut bytes, size, types.root);
+        let at = tagged_value(page, size, fid.get());
+        page[at] |= flag;
+        if let Some(first) = first {
+            page[at + 1] = first;
+        }
+        checksum::seal(page, size, types.root);
+        let (text, summary, losses) = json(&open(bytes).expect("a database"), &[], LongMode::Whole);
+        assert_eq!(summary.left_out, 1, "{losses:?}");
+        let named = format!("\"lbin\":{{\"unreadable\":\"{expected}\"}}");
+        assert!(text.contains(&named), "{expected}");
+    }
+}
+
+/// Where the first intrinsic value of a tagged column with at least 8 bytes is on a leaf.
+fn tagged_value(page: &[u8], size: PageSize, fid: u16) -> usize {
+    let view = Page::new(page, size).expect("a page");
+    for node in view.nodes().flatten() {
+        let record = Record::with_layout(node.data, RecordLayout::of_page(view)).expect("a record");
+        let found = record.find_tagged(Fid::new(fid), false).expect("sound");
+        if let Some(Instance::Intrinsic { bytes, .. }) = found.and_then(|it| it.values().next())
+            && bytes.len() >= 8
+        {
+            // One byte before the value, the byte of flags.
+            return bytes.as_ptr() as usize - page.as_ptr() as usize - 1;
+        }
+    }
+    panic!("no such value");
 }
 
 /// xorshift; a test must do the same each time.

@@ -143,6 +143,45 @@ pub const MODES: &[ModeSpec] = &[
         options: &[],
     },
     ModeSpec {
+        name: "m",
+        about: "Dump a page, a node, or a tag of a database",
+        description: "With --page: the header of a page, its checksums, stored and computed, its \
+            tags, sizes of keys and data. With --node: the nodes of a page with key and data, and \
+            what they are: pointer to a child page, extent of a space tree, long value, columns of \
+            a record by the names of the catalog, entry of an index. With --tag: the same by tag \
+            number, tag 0 and reserved tags included. Shows any page as it is, sound or damaged. \
+            Without one of the three this is mh. Changes nothing.",
+        files: "FILE",
+        example: "exutil m priv1.edb /p34\n    Page 34; /n34:0 is its first node, /i34:0 its tag 0.",
+        options: &[
+            OptionSpec {
+                long: "page",
+                letters: &["p"],
+                value: Value::Required("PAGE"),
+                help: "Dump this page; -1 and 0 are the header and its shadow",
+            },
+            OptionSpec {
+                long: "node",
+                letters: &["n"],
+                value: Value::Required("PAGE:LINE"),
+                help: "Dump this node; line -1 is every node",
+            },
+            OptionSpec {
+                long: "tag",
+                letters: &["i"],
+                value: Value::Required("PAGE:TAG"),
+                help: "Dump this tag; tag -1 is every tag",
+            },
+            OptionSpec {
+                long: "verbose",
+                letters: &["v"],
+                value: Value::None,
+                help: "Show the bytes of the page too",
+            },
+            PAGE_SIZE,
+        ],
+    },
+    ModeSpec {
         name: "k",
         about: "Verify the checksum of every page",
         description: "Reads a database once, in parallel, and checks every page's checksum and \

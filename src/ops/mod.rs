@@ -7,4 +7,5 @@ pub mod flushmap;
 pub mod headers;
 pub mod identify;
 pub mod logs;
+pub mod page_dump;
 pub mod required_logs;

@@ -9,6 +9,9 @@ mod header_text;
 mod headers;
 mod log_text;
 mod logs;
+mod node_text;
+mod page;
+mod page_text;
 
 use std::path::{Path, PathBuf};
 
@@ -40,6 +43,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         "mh" => headers::run(matches),
         "mk" => checkpoint::run(matches),
         "ml" => logs::run(matches),
+        "m" => page::run(matches),
         "mp" => flushmap::run(matches),
         "k" => checksum::run(matches),
         "export" => export::run(matches),

@@ -55,6 +55,24 @@ impl ExportColumn {
         }
     }
 
+    /// Where a fixed column is in the record.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Bytes of a fixed column, the longest value of any other.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// It is inherited: records mark its values as the template's.
+    #[must_use]
+    pub const fn is_derived(&self) -> bool {
+        self.derived
+    }
+
     /// The column id that the engine shows to applications.
     #[must_use]
     pub fn columnid(&self) -> u32 {
