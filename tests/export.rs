@@ -226,6 +226,27 @@ fn a_lost_leaf_costs_its_rows_and_a_lost_parent_none() {
 }
 
 #[test]
+fn long_values_are_found_without_their_root() {
+    let whole = sample("priv1.edb");
+    let (_, all, _) = json(
+        &open(whole.clone()).expect("a database"),
+        &[],
+        LongMode::Hash,
+    );
+    let parents = pages(&whole, PageSize::K4, |page| {
+        let flags = page.flags();
+        flags.any(PageFlags::LONG_VALUE) && !flags.is_leaf() && !flags.is_space_tree()
+    });
+    assert!(!parents.is_empty());
+    for parent in parents {
+        let mut bytes = whole.clone();
+        zero(&mut bytes, PageSize::K4, parent);
+        let (_, summary, losses) = json(&open(bytes).expect("a database"), &[], LongMode::Hash);
+        assert_eq!((summary, losses.len()), (all, 0), "page {parent}");
+    }
+}
+
+#[test]
 fn the_shadow_catalog_stands_in() {
     let whole = sample("priv1.edb");
     let (expected, _) = content(&open(whole.clone()).expect("a database"));

@@ -109,24 +109,49 @@ impl Salvage {
 
 /// Every leaf of records in the file.
 fn record_leaves(db: &Database) -> HashMap<Objid, Vec<Pgno>> {
-    const OTHER: u32 = PageFlags::EMPTY
-        | PageFlags::SPACE_TREE
-        | PageFlags::INDEX
-        | PageFlags::LONG_VALUE
-        | PageFlags::SLV
-        | PageFlags::PRE_INIT;
     let mut leaves: HashMap<Objid, Vec<Pgno>> = HashMap::new();
+    scan(db, |pgno, page| {
+        if !page.flags().any(NOT_A_RECORD | PageFlags::LONG_VALUE) {
+            leaves.entry(page.objid()).or_default().push(pgno);
+        }
+    });
+    leaves
+}
+
+/// Every leaf of a long value tree, in the order of their first keys.
+pub(super) fn long_value_leaves(db: &Database, objid: Objid) -> Vec<(Vec<u8>, Pgno)> {
+    let mut leaves = Vec::new();
+    scan(db, |pgno, page| {
+        let flags = page.flags();
+        let is_it = page.objid() == objid && flags.any(PageFlags::LONG_VALUE);
+        if is_it
+            && !flags.any(NOT_A_RECORD)
+            && let Ok(first) = page.node(0)
+        {
+            leaves.push((first.key(), pgno));
+        }
+    });
+    leaves.retain(|(_, pgno)| is_linked(db, *pgno));
+    leaves.sort();
+    leaves
+}
+
+const NOT_A_RECORD: u32 = PageFlags::EMPTY
+    | PageFlags::SPACE_TREE
+    | PageFlags::INDEX
+    | PageFlags::SLV
+    | PageFlags::PRE_INIT;
+
+fn scan(db: &Database, mut show: impl FnMut(Pgno, Page<'_>)) {
     let mut bytes = PageBytes::new(db.page_size());
     for number in 1..=db.last_page().get() {
         let pgno = Pgno::new(number);
-        let Ok(page) = db.read(pgno, &mut bytes) else {
-            continue;
-        };
-        if page.flags().is_leaf() && !page.flags().any(OTHER) {
-            leaves.entry(page.objid()).or_default().push(pgno);
+        if let Ok(page) = db.read(pgno, &mut bytes)
+            && page.flags().is_leaf()
+        {
+            show(pgno, page);
         }
     }
-    leaves
 }
 
 /// A page that was given back to the free space keeps its content, but its former neighbours no

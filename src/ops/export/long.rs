@@ -1,5 +1,6 @@
 //! Long values by id: a seek in the table's long value tree, then chunk after chunk.
 
+use super::leaves::long_value_leaves;
 use super::loss::LongFault;
 use crate::db::catalog::Table;
 use crate::db::{Database, PageBytes};
@@ -22,6 +23,8 @@ pub(super) struct LongValues<'d> {
     key: Vec<u8>,
     /// Where the last node found was: the next chunk is mostly the next node.
     last: Option<Found>,
+    /// All leaves by their first keys, once the tree has shown to be broken.
+    leaves: Option<Vec<(Vec<u8>, Pgno)>>,
 }
 
 struct Kept {
@@ -59,6 +62,7 @@ impl<'d> LongValues<'d> {
             clock: 0,
             key: Vec::new(),
             last: None,
+            leaves: None,
         }
     }
 
@@ -132,36 +136,53 @@ impl<'d> LongValues<'d> {
         let mut key = std::mem::take(&mut self.key);
         key.clear();
         wanted.write(&mut key);
+        let found = match self.descend((root, objid), wanted, &key) {
+            // The leaf may be sound although the way to it is not.
+            Err(fault) => match self.seek_beside(objid, wanted, &key) {
+                Some(found) => Ok(Some(found)),
+                None => Err(fault),
+            },
+            found => found,
+        };
+        self.key = key;
+        found
+    }
+
+    fn descend(
+        &mut self,
+        (root, objid): (Pgno, Objid),
+        wanted: LvKey,
+        key: &[u8],
+    ) -> Result<Option<Found>, LongFault> {
+        let lid = wanted.lid;
         let mut pgno = root;
-        let mut outcome = Err(fault(lid, root, &Failure::TooDeep));
         for _ in 0..MAX_DEPTH {
-            let page = match self.page(pgno, lid) {
-                Ok(page) => page,
-                Err(fault) => {
-                    outcome = Err(fault);
-                    break;
-                }
-            };
+            let page = self.page(pgno, lid)?;
             if page.objid() != objid || !page.flags().any(PageFlags::LONG_VALUE) {
-                outcome = Err(fault(lid, pgno, &Failure::WrongTree(page.objid())));
-                break;
+                return Err(fault(lid, pgno, &Failure::WrongTree(page.objid())));
             }
             if page.flags().is_leaf() {
-                let line = lower_bound(page, &key);
-                outcome = Ok(is_at(page, line, wanted).then_some(Found { pgno, line }));
-                break;
+                let line = lower_bound(page, key);
+                return Ok(is_at(page, line, wanted).then_some(Found { pgno, line }));
             }
-            let line = child_line(page, &key);
-            match page.node(line).ok().as_ref().and_then(child_of) {
-                Some(child) => pgno = child,
-                None => {
-                    outcome = Err(fault(lid, pgno, &Failure::BadChild(line)));
-                    break;
-                }
-            }
+            let line = child_line(page, key);
+            let child = page.node(line).ok().as_ref().and_then(child_of);
+            pgno = child.ok_or_else(|| fault(lid, pgno, &Failure::BadChild(line)))?;
         }
-        self.key = key;
-        outcome
+        Err(fault(lid, root, &Failure::TooDeep))
+    }
+
+    /// Looks at all leaves of the object, whether or not its tree leads to them.
+    fn seek_beside(&mut self, objid: Objid, wanted: LvKey, key: &[u8]) -> Option<Found> {
+        let db = self.db;
+        let leaves = self
+            .leaves
+            .get_or_insert_with(|| long_value_leaves(db, objid));
+        let after = leaves.partition_point(|(first, _)| first.as_slice() <= key);
+        let (_, pgno) = *leaves.get(after.checked_sub(1)?)?;
+        let page = self.page(pgno, wanted.lid).ok()?;
+        let line = lower_bound(page, key);
+        is_at(page, line, wanted).then_some(Found { pgno, line })
     }
 
     /// A page, read or kept.
