@@ -34,7 +34,7 @@ fn input() -> Input {
         };
     }
     let mut made = tempfile::NamedTempFile::new().unwrap();
-    let chunk: Vec<u8> = (0..1u32 << 20).map(|at| (at * 31 >> 3) as u8).collect();
+    let chunk: Vec<u8> = (0..1u32 << 20).map(|at| ((at * 31) >> 3) as u8).collect();
     for _ in 0..256 {
         made.write_all(&chunk).unwrap();
     }

@@ -6,6 +6,7 @@
 //! The command line ([`cli`], a feature) only translates.
 
 pub mod build;
+pub mod check;
 pub mod db;
 pub mod error;
 pub mod format;

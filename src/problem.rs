@@ -2,11 +2,12 @@
 //!
 //! Checkers report a [`Problem`] with its place; this table alone knows its code, severity, JET
 //! number, text, what a repair would do, and what is lost. Codes are never reused: the letter is the
-//! stage (H header, P page, L log, C checkpoint, E exported content, F file), the number counts.
+//! stage (C checkpoint, E exported content, F file, H header, K catalog, L log, P page, R record,
+//! S space, T tree, V long value, X index), the number counts.
 
 use serde::Serialize;
 
-use crate::format::ids::Pgno;
+use crate::format::ids::{Objid, Pgno};
 use crate::format::stamp::Lgpos;
 use crate::jet::JetError;
 
@@ -70,6 +71,12 @@ macro_rules! problems {
 }
 
 problems! {
+    CatalogRow "K001" Error -1220 "catalog row cannot be read or is not plausible",
+        "the row is taken from the other catalog, or its table goes", "what the row describes";
+    CatalogMismatch "K002" Error -1220 "catalog and shadow catalog differ",
+        "the fuller one is copied over the other", "what only the lost rows described";
+    CatalogObject "K003" Error -1220 "catalog describes an object that is not so",
+        "the table is dropped", "the table";
     CheckpointBadCopy "C001" Warning -533 "one copy of the checkpoint is bad",
         "the good copy is used", "nothing";
     ExportPageLost "E001" Error -1018 "a page of a table cannot be used",
@@ -102,6 +109,14 @@ problems! {
         "none: run recovery with the logs named", "what only the logs hold, if they are lost";
     HeaderLegacyPageSize "H006" Note 0 "2 KiB pages, which current engines no longer open",
         "none", "nothing";
+    IndexEntryMissing "X001" Error -1414 "a record has no entry in a secondary index",
+        "the index is rebuilt", "nothing";
+    IndexEntryExtra "X002" Error -1414 "an index entry has no record that it fits",
+        "the index is rebuilt", "nothing";
+    IndexMismatch "X003" Error -1414 "index and records do not agree",
+        "the index is rebuilt", "nothing";
+    IndexNotRecomputed "X004" Note 0 "sort key not recomputed",
+        "none needed", "nothing";
     LogHeaderUnreadable "L001" Error -501 "log file header cannot be read",
         "none: a good copy of the log is needed", "every change from this log on";
     LogSizeMismatch "L002" Error -541 "log file has another size than its header says",
@@ -122,6 +137,20 @@ problems! {
         "none", "every change from this log on";
     LogTorn "L010" Note 0 "log ends in a torn write, which recovery mends",
         "the torn end is cut off", "nothing that was committed";
+    LvCorrupted "V001" Error -1526 "long value is damaged",
+        "the long value is dropped, records that need it with it", "the long value";
+    LvMissing "V002" Error -1526 "a record refers to a long value that is not there",
+        "the record is deleted", "the record";
+    LvOrphan "V003" Warning 0 "long value without a reference",
+        "it is dropped", "nothing that a record holds";
+    LvRefcountLow "V004" Error -1526 "long value's reference count is too low",
+        "the count is corrected", "nothing";
+    LvRefcountHigh "V005" Warning 0 "long value's reference count is too high",
+        "the count is corrected", "nothing";
+    LvRefcounts "V006" Error -1526 "references and reference counts of a table's long values differ",
+        "the counts are corrected", "nothing";
+    LvScrubbed "V007" Warning 0 "scrubbed data in a long value without reference",
+        "it is dropped", "nothing that a record holds";
     PageBadChecksum "P001" Error -1018 "page checksum failed",
         "the page is left out", "what the page holds";
     PageCorrectable "P002" Warning -1018 "one bit of the page is wrong and can be corrected",
@@ -136,6 +165,54 @@ problems! {
         "rebuilt from the other copy", "nothing if the other copy is good";
     TrailerBad "P007" Error -1018 "trailer page of a backup copy is damaged",
         "none", "the log range that the copy needs";
+    PageUninitialized "P008" Error -1019 "page of a tree is not initialised",
+        "the page is left out", "what the page held";
+    PageBeyond "P009" Error -4001 "tree refers to a page beyond the end of the file",
+        "the reference is dropped", "what the page held";
+    PageStructure "P010" Error -1206 "page is logically corrupt though its checksum is right",
+        "the nodes that are sound are kept", "nodes that are not";
+    PageNumber "P011" Error -1118 "page carries the number of another page",
+        "the page is left out", "what the page should hold";
+    PageLostFlush "P012" Error -1119 "an earlier write of the page was lost",
+        "the page is left out", "the lost changes";
+    RecordCorrupt "R001" Error -1206 "record is damaged",
+        "the record is deleted", "the record";
+    RecordKey "R002" Error -1413 "primary key of the record is not the key of its node",
+        "the record is deleted", "the record";
+    SpaceOwned "S001" Error -343 "page is owned by another object than expected",
+        "the space trees are rebuilt", "nothing";
+    SpaceAvailable "S002" Error -341 "page is in use or owned, and available at the same time",
+        "the space trees are rebuilt", "nothing";
+    SpaceBeyond "S003" Error -343 "space tree names pages beyond the end of the file",
+        "the space trees are rebuilt", "nothing that the file holds";
+    SpaceHeader "S004" Error -1206 "space header of a tree is damaged",
+        "the tree is rebuilt", "nothing";
+    SpaceNode "S005" Error -1206 "node of a space tree is damaged",
+        "the space trees are rebuilt", "nothing";
+    SpaceLeaked "S006" Note 0 "pages that no tree uses and no space tree offers",
+        "defragmentation gives them back", "nothing";
+    SpaceFileSize "S007" Note 0 "file has more pages than its space tree says",
+        "none needed", "nothing";
+    SpaceFileShort "S008" Error -1206 "file has fewer pages than its space tree says",
+        "the space trees are rebuilt", "what the missing pages held";
+    TreeWrongObject "T001" Error -1206 "page belongs to a different tree",
+        "the reference is dropped", "nothing that its own tree lacks";
+    TreeFlags "T002" Error -1206 "page flags do not fit the tree",
+        "the tree is rebuilt", "nothing";
+    TreeDbtime "T003" Error -344 "page's dbtime is larger than the database's",
+        "the header's dbtime is raised", "nothing";
+    TreeShape "T004" Error -1206 "levels of the tree do not fit",
+        "the tree is rebuilt from its leaves", "nothing";
+    TreeOrder "T005" Error -1206 "keys do not lie within the bounds of their parent",
+        "the tree is rebuilt from its leaves", "nothing";
+    TreeLinks "T006" Error -327 "sibling links of leaves are wrong",
+        "the tree is rebuilt from its leaves", "nothing";
+    TreeNode "T007" Error -1206 "node of an internal page is damaged",
+        "the tree is rebuilt from its leaves", "nothing";
+    TreeVisitedTwice "T008" Error -1206 "page is referred to more than once",
+        "the tree is rebuilt from its leaves", "nothing";
+    TreeEmptyPage "T009" Error -1206 "empty page in a tree",
+        "the reference is dropped", "nothing";
 }
 
 /// Where a problem is.
@@ -159,6 +236,18 @@ pub struct Place {
     /// Another page that is involved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_page: Option<Pgno>,
+    /// The object whose tree it is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objid: Option<Objid>,
+    /// The table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// The index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<String>,
+    /// The node on the page, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
 }
 
 impl Place {

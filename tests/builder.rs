@@ -8,9 +8,12 @@ mod samples;
 #[allow(dead_code, reason = "other tests use the rest")]
 mod walk;
 
+use std::io::Cursor;
 use std::path::Path;
 
+use exutil::build::{Column, DatabaseBuilder, Index, Row, Table, TableWriter};
 use exutil::format::ids::PageSize;
+use exutil::format::schema::{Coltyp, Fid};
 
 #[test]
 fn every_page_size_and_revision_is_whole() {
@@ -29,7 +32,15 @@ fn every_page_size_and_revision_is_whole() {
         // A multi-valued index has more entries than rows.
         assert!(get("types", "mv").entries.len() > rows as usize);
         assert!(get("types", "some").entries.len() < rows as usize);
-        assert_eq!(get("MSysObjects", "RootObjects").entries.len(), 5);
+        let has_objids = content.contains_key(&("MSysObjids".to_owned(), String::new()));
+        assert_eq!(has_objids, major >= 20);
+        let tables = if has_objids { 6 } else { 5 };
+        assert_eq!(get("MSysObjects", "RootObjects").entries.len(), tables);
+        if has_objids {
+            // All trees but the root's; each tree of the content belongs to one table.
+            let trees = get("MSysObjids", "").entries.len();
+            assert_eq!(trees, content.len());
+        }
     }
 }
 
@@ -65,6 +76,68 @@ fn committed_samples_are_what_the_builder_writes() {
         walk::check(&bytes);
         let committed = std::fs::read(dir.join(name)).unwrap();
         assert!(committed == bytes, "{name}: run the example build_testdata");
+    }
+}
+
+#[test]
+fn the_sample_store_has_trees_of_several_levels() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/priv1.edb");
+    let content = walk::check(&std::fs::read(path).unwrap());
+    let depth = |table: &str, tree: &str| content[&(table.to_owned(), tree.to_owned())].depth;
+    assert_eq!((depth("Msg", ""), depth("Msg", "LV")), (2, 2));
+    assert_eq!(depth("Folders", "+Q6749+S3001+Q6748 409"), 1);
+}
+
+type Writer<'b> = TableWriter<'b, Cursor<Vec<u8>>>;
+
+#[test]
+fn a_table_can_be_copied_node_by_node() {
+    let name = Fid::new(128);
+    let table = || {
+        let mut table = Table::new("copied");
+        let id = table.add(Column::fixed("id", Coltyp::Long));
+        assert_eq!(table.add(Column::variable("name", Coltyp::Text)), name);
+        table.add(Column::tagged("body", Coltyp::LongBinary));
+        table.primary(Index::new("pk").ascending(id));
+        table.index(Index::new("by_name").descending(name));
+        // The time when its root was last moved. [format notes 6.2, column 13]
+        table.extra = Row::new().set(Fid::new(13), [1, 2, 3, 4, 5, 6, 7, 8]);
+        table
+    };
+    let build = |fill: &dyn Fn(&mut Writer<'_>)| {
+        let options = samples::options(PageSize::K4, 290, 1).unwrap();
+        let mut builder = DatabaseBuilder::new(Cursor::new(Vec::new()), options).unwrap();
+        let mut writer = builder.table(table()).unwrap();
+        fill(&mut writer);
+        writer.finish().unwrap();
+        builder.finish().unwrap().0.into_inner()
+    };
+    let original = build(&|writer| {
+        for number in 0..500i32 {
+            let row = Row::new().set(Fid::new(1), number.to_le_bytes());
+            let row = row.set(name, format!("row {}", number % 90));
+            let body = vec![number as u8; number as usize * 9];
+            writer.row(&row.set(Fid::new(256), body)).unwrap();
+        }
+    });
+    let content = walk::check(&original);
+    let tree = |name: &str| &content[&("copied".to_owned(), name.to_owned())].entries;
+    let copy = build(&|writer| {
+        for (key, data) in tree("LV") {
+            writer.raw_long_value(key, data).unwrap();
+        }
+        for (key, data) in tree("") {
+            writer.raw_row(key, data).unwrap();
+        }
+        for (key, data) in tree("by_name").iter().rev() {
+            assert!(writer.raw_entry(0, key, data));
+        }
+        assert!(!writer.raw_entry(1, b"key", b"data"));
+    });
+    let copied = walk::check(&copy);
+    for name in ["", "LV", "by_name"] {
+        let entries = &copied[&("copied".to_owned(), name.to_owned())].entries;
+        assert_eq!(entries, tree(name));
     }
 }
 

@@ -77,7 +77,7 @@ fn a_file_for_each_table_and_none_overwritten() {
     );
     assert_eq!(
         fs::read_to_string(&one).expect("a file").lines().count(),
-        164
+        153
     );
     assert_eq!(
         status(&export(&["--output", &to], &sample("priv1.edb"))),

@@ -120,7 +120,7 @@ fn what_is_not_there() {
         let output = command.args(arguments).arg(sample("mini-8k.edb")).output();
         output.expect("the command runs").status.code()
     };
-    assert_eq!(status(&["m", "/p99999"]), Some(8));
+    assert_eq!(status(&["m", "/p99999"]), Some(4));
     assert_eq!(status(&["m", "/n1:500"]), Some(16));
     assert_eq!(status(&["m", "/n1"]), Some(16));
     assert_eq!(status(&["m", "/p-1"]), Some(0));

@@ -1,6 +1,10 @@
 //! Records, long values and compression against real databases, and against what the engine itself
 //! says that they contain. The files are not part of the project: `EXUTIL_CORPUS` names the directory.
 
+#[path = "common/needs.rs"]
+#[allow(dead_code, reason = "other tests need other things")]
+mod needs;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -448,17 +452,17 @@ fn databases(corpus: &Path) -> Vec<(PathBuf, Option<PathBuf>)> {
         }
     }
     found.sort();
+    assert!(found.len() > 20, "no corpus in {}", corpus.display());
     found
 }
 
 #[test]
 fn records_and_long_values_of_real_databases() {
-    let Some(corpus) = std::env::var_os("EXUTIL_CORPUS") else {
-        println!("SKIPPED: set EXUTIL_CORPUS to the directory of real databases");
+    let Some(corpus) = needs::corpus() else {
         return;
     };
     let mut failed = Vec::new();
-    for (path, content) in databases(Path::new(&corpus)) {
+    for (path, content) in databases(&corpus) {
         let database = Database::read(&path);
         let chunks = database.check_long_values();
         let rows: usize = database.rows.values().map(Vec::len).sum();
@@ -477,8 +481,7 @@ fn records_and_long_values_of_real_databases() {
 
 #[test]
 fn damaged_real_records_do_not_panic() {
-    let Some(corpus) = std::env::var_os("EXUTIL_CORPUS") else {
-        println!("SKIPPED: set EXUTIL_CORPUS to the directory of real databases");
+    let Some(corpus) = needs::corpus() else {
         return;
     };
     let mut state = 1_u64;
@@ -489,7 +492,7 @@ fn damaged_real_records_do_not_panic() {
         (state >> 33) as usize % limit.max(1)
     };
     let (mut sound, mut faulty) = (0_usize, 0_usize);
-    for (path, _) in databases(Path::new(&corpus)) {
+    for (path, _) in databases(&corpus) {
         let database = Database::read(&path);
         for row in database.rows.values().flatten() {
             let mut data = row.data.clone();

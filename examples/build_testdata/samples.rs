@@ -5,6 +5,7 @@ use std::io::Cursor;
 use exutil::build::{BuildError, Column, DatabaseBuilder, Index, Options, Row, Table, format_of};
 use exutil::format::dbheader::DbState;
 use exutil::format::ids::{Generation, PageSize};
+use exutil::format::keys::TupleLimits;
 use exutil::format::schema::{Coltyp, Fid, FidKind, index_flags};
 
 /// The sample files: name and content.
@@ -144,6 +145,10 @@ fn every_type(plan: Plan) -> EveryType {
     table.add(Column::tagged("uni", Coltyp::LongText).unicode());
     table.primary(Index::new("pk").ascending(id));
     add_indexes(&mut table, &fids, id, plan);
+    if plan == Plan::One {
+        // Few enough pages to be described in the space header alone.
+        table.pages = 4;
+    }
     EveryType { plan, table, fids }
 }
 
@@ -170,6 +175,16 @@ fn add_indexes(table: &mut Table, fids: &[(Fid, Coltyp, FidKind)], id: Fid, plan
             1 => index.ascending(id).unique(),
             _ => index,
         });
+    }
+    if let Some((text, ..)) = fids.iter().find(|f| f.1 == Coltyp::LongText) {
+        let limits = TupleLimits {
+            least: 3,
+            most: 8,
+            count: 12,
+            step: 1,
+            start: 0,
+        };
+        table.index(Index::new("tuple").ascending(*text).tuples(limits));
     }
     let index = Index::new("some").ascending(fids[2].0).ascending(fids[9].0);
     let index = index.only_if(fids[3].0, false).limits(60, 20);
@@ -313,7 +328,7 @@ fn store() -> Result<Vec<u8>, BuildError> {
             StoreSize {
                 mailboxes: 5,
                 folders: 60,
-                messages: 90,
+                messages: 80,
                 body: 5000,
                 suffix: String::new(),
             },

@@ -3,7 +3,7 @@
 
 use exutil::format::checksum::{Verdict, correct, seal, verify};
 use exutil::format::ids::{PageSize, Pgno};
-use exutil::format::page::Page;
+use exutil::format::page::{CheckScratch, Page};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -24,6 +24,9 @@ fuzz_target!(|data: &[u8]| {
     for itag in 0..=page.tag_count() {
         let _ = (page.tag(itag), page.line(itag));
     }
+    let mut scratch = CheckScratch::default();
+    let sound = page.check_structure(false, &mut scratch).is_ok();
+    assert!(!sound || page.nodes().all(|node| node.is_ok()) || page.flags().is_space_tree() || page.flags().is_empty());
     let mut key = Vec::new();
     for node in page.nodes().flatten() {
         node.key_into(&mut key);

@@ -5,11 +5,12 @@ use std::io::{Seek, Write};
 
 use super::core::Core;
 use super::error::BuildError;
+use super::objids;
 use super::schema::{CODE_PAGE_ASCII, CODE_PAGE_UNICODE, Column, Index, Row, Table};
 use super::space::{Extent, ObjectSpace};
 use super::table::{LV_DENSITY, Placed, Secondary, TableWriter};
 use crate::format::ids::{Objid, PageSize, Pgno};
-use crate::format::keys::DEFAULT_KEY_MOST;
+use crate::format::keys::{DEFAULT_KEY_MOST, TupleLimits};
 use crate::format::record::encode::FIXED_START;
 use crate::format::schema::{
     CatalogType, Coltyp, FidKind, KeySegment, column_flags, index_flags, table_flags,
@@ -35,6 +36,7 @@ mod fid {
     pub const KEY_FIDS: Fid = Fid::new(132);
     pub const VAR_SEG_MAC: Fid = Fid::new(133);
     pub const CONDITIONS: Fid = Fid::new(134);
+    pub const TUPLE_LIMITS: Fid = Fid::new(135);
     pub const LOCALE_NAME: Fid = Fid::new(261);
 }
 
@@ -74,14 +76,14 @@ const TAGGED: [&str; 6] = [
     "SpaceDeferredLVHints",
     "LocaleName",
 ];
-/// Fixed columns that may not be null, and the name. [verified]
+/// Fixed columns that may not be null, and the name. [format notes, verified]
 const NOT_NULL: usize = 7;
 
 /// First revision whose indexes name their locale instead of numbering it. [format notes 6.2]
 const LOCALE_NAMES_SINCE: u32 = 0x12;
 /// First revision with the `KeyMost` column. [format notes 12.1]
 const KEY_MOST_SINCE: u32 = 0xC;
-/// English (United States), as every old database has it. [verified]
+/// English (United States), as every old database has it. [format notes, verified]
 const LOCALE_ID: u32 = 0x409;
 /// The same by name.
 const LOCALE: &str = "en-US";
@@ -102,12 +104,33 @@ const ROOT_OBJECTS_INDEX: Placed = Placed {
     objid: Objid::new(5),
     root: Pgno::new(10),
 };
-/// Last object id that every database has.
-pub(super) const LAST_SYSTEM_OBJID: u32 = 5;
+/// Last object id that the catalogs and their indexes have.
+const LAST_CATALOG_OBJID: u32 = 5;
+
+/// Last object id that every database of a format has.
+pub(super) const fn last_system_objid(major: u32) -> u32 {
+    if major >= objids::SINCE {
+        LAST_CATALOG_OBJID + 1
+    } else {
+        LAST_CATALOG_OBJID
+    }
+}
+
+/// The trees of the catalogs: object id, table, kind.
+pub(super) fn system_trees() -> Vec<(u32, Objid, CatalogType)> {
+    let (main, shadow) = (Objid::CATALOG, Objid::CATALOG_SHADOW);
+    let index = |index: Placed| (index.objid.get(), main, CatalogType::Index);
+    vec![
+        (main.get(), main, CatalogType::Table),
+        (shadow.get(), shadow, CatalogType::Table),
+        index(NAME_INDEX),
+        index(ROOT_OBJECTS_INDEX),
+    ]
+}
 
 /// A row of both catalogs, with its key.
 pub(super) struct CatalogRow {
-    key: (Objid, CatalogType, u32),
+    pub key: (Objid, CatalogType, u32),
     row: Row,
 }
 
@@ -135,31 +158,48 @@ pub(super) fn describe<W: Write + Seek>(
     (indexes, lv): (&[(Index, Placed)], Option<Placed>),
 ) {
     let major = core.format.major;
-    let row = |kind, id, name: &str, numbers| {
-        let row = common(own.objid, kind, id, name, numbers);
-        CatalogRow {
-            key: (own.objid, kind, id),
-            row,
-        }
-    };
-    let (id, root) = (own.objid.get(), own.root.get());
-    let density = table.density.into();
-    let mut rows = Vec::new();
-    let numbers = [root, density, table.flags, table.pages];
-    let mut table_row = row(CatalogType::Table, id, &table.name, numbers);
-    table_row.row = table_row.row.set(fid::ROOT_FLAG, [ROOT_FLAG]);
-    rows.push(table_row);
-    // The catalogs say 4 of all their columns; their layout is known without them. [verified]
-    let is_catalog = table.flags & table_flags::FIXED_DDL != 0;
+    core.catalog.push(table_row(table, own));
+    core.catalog.extend(column_rows(table, own.objid));
+    let primary = table.primary.iter().map(|index| (index, own));
+    let secondary = indexes.iter().map(|(index, placed)| (index, *placed));
+    for (index, placed) in primary.chain(secondary) {
+        let numbers = index_numbers(index, placed, major);
+        let kind = CatalogType::Index;
+        let mut entry = catalog_row(own.objid, kind, placed.objid.get(), &index.name, numbers);
+        entry.row = index_details(entry.row, index, major);
+        entry.row.merge(&index.extra);
+        core.catalog.push(entry);
+    }
+    if let Some(lv) = lv {
+        let numbers = [lv.root.get(), LV_DENSITY.into(), 0, 1];
+        let kind = CatalogType::LongValue;
+        let entry = catalog_row(own.objid, kind, lv.objid.get(), "LV", numbers);
+        core.catalog.push(entry);
+    }
+}
+
+fn table_row(table: &Table, own: Placed) -> CatalogRow {
+    let numbers = [
+        own.root.get(),
+        table.density.into(),
+        table.flags,
+        table.pages,
+    ];
+    let (objid, id) = (own.objid, own.objid.get());
+    let mut entry = catalog_row(objid, CatalogType::Table, id, &table.name, numbers);
+    entry.row = entry.row.set(fid::ROOT_FLAG, [ROOT_FLAG]);
+    entry.row.merge(&table.extra);
+    entry
+}
+
+fn column_rows(table: &Table, objid: Objid) -> Vec<CatalogRow> {
+    // The catalogs say 4 of all their columns; their layout is known without them. [format notes, verified]
+    let is_catalog = matches!(objid, Objid::CATALOG | Objid::CATALOG_SHADOW);
     let mut offset = FIXED_START as u16;
-    for (fid, column) in &table.columns {
-        let number = u32::from(fid.get());
-        let mut entry = row(
-            CatalogType::Column,
-            number,
-            &column.name,
-            column_numbers(column),
-        );
+    let rows = table.columns.iter().map(|(fid, column)| {
+        let numbers = column_numbers(column);
+        let (kind, id) = (CatalogType::Column, fid.get().into());
+        let mut entry = catalog_row(objid, kind, id, &column.name, numbers);
         if fid.kind() == FidKind::Fixed {
             entry.row = entry.row.set(fid::RECORD_OFFSET, offset.to_le_bytes());
             if !is_catalog {
@@ -169,24 +209,20 @@ pub(super) fn describe<W: Write + Seek>(
         if let Some(default) = &column.default {
             entry.row = entry.row.set(fid::DEFAULT_VALUE, default.clone());
         }
-        rows.push(entry);
-    }
-    let primary = table.primary.iter().map(|index| (index, own));
-    for (index, placed) in primary.chain(indexes.iter().map(|(index, placed)| (index, *placed))) {
-        let numbers = index_numbers(index, placed, major);
-        let mut entry = row(CatalogType::Index, placed.objid.get(), &index.name, numbers);
-        entry.row = index_details(entry.row, index, major);
-        rows.push(entry);
-    }
-    if let Some(lv) = lv {
-        let numbers = [lv.root.get(), LV_DENSITY.into(), 0, 1];
-        rows.push(row(CatalogType::LongValue, lv.objid.get(), "LV", numbers));
-    }
-    core.catalog.extend(rows);
+        entry.row.merge(&column.extra);
+        entry
+    });
+    rows.collect()
 }
 
 /// The columns that every row has; `numbers` are the columns 4 to 7.
-fn common(table: Objid, kind: CatalogType, id: u32, name: &str, numbers: [u32; 4]) -> Row {
+fn catalog_row(
+    table: Objid,
+    kind: CatalogType,
+    id: u32,
+    name: &str,
+    numbers: [u32; 4],
+) -> CatalogRow {
     let fids = [
         fid::COLTYP_OR_PGNO,
         fid::SPACE_USAGE,
@@ -198,9 +234,12 @@ fn common(table: Objid, kind: CatalogType, id: u32, name: &str, numbers: [u32; 4
         .set(fid::TYPE, (kind as i16 + 1).to_le_bytes())
         .set(fid::ID, id.to_le_bytes())
         .set(fid::NAME, name);
-    fids.into_iter()
+    let row = fids
+        .into_iter()
         .zip(numbers)
-        .fold(row, |row, (fid, number)| row.set(fid, number.to_le_bytes()))
+        .fold(row, |row, (fid, number)| row.set(fid, number.to_le_bytes()));
+    let key = (table, kind, id);
+    CatalogRow { key, row }
 }
 
 fn column_numbers(column: &Column) -> [u32; 4] {
@@ -235,11 +274,29 @@ fn index_details(row: Row, index: &Index, major: u32) -> Row {
     if !index.conditions.is_empty() {
         row = row.set(fid::CONDITIONS, segments(&index.conditions));
     }
+    if let Some(tuples) = &index.tuples {
+        row = row.set(fid::TUPLE_LIMITS, tuple_limits(tuples));
+    }
     if major >= LOCALE_NAMES_SINCE {
         let name: Vec<u8> = LOCALE.encode_utf16().flat_map(u16::to_le_bytes).collect();
         row = row.set(fid::LOCALE_NAME, name);
     }
     row
+}
+
+/// Five numbers. [format notes 6.2]
+fn tuple_limits(limits: &TupleLimits) -> Vec<u8> {
+    let numbers = [
+        limits.least,
+        limits.most,
+        limits.count,
+        limits.step,
+        limits.start,
+    ];
+    numbers
+        .into_iter()
+        .flat_map(|number| (number as u32).to_le_bytes())
+        .collect()
 }
 
 /// Four bytes per segment: flags, zero, column id. [format notes 6.6]
@@ -286,7 +343,7 @@ pub(super) fn write<W: Write + Seek>(core: &mut Core<W>) -> Result<(), BuildErro
             let run = space.take_run(INDEX_PAGES);
             let run = run.unwrap_or(Extent::new(placed.root.get(), INDEX_PAGES));
             let space = ObjectSpace::multiple(run, space.fdp());
-            Secondary::new(index, placed.objid, Some(space))
+            Secondary::new(&main, index, placed.objid, Some(space))
         })
         .collect();
     write_one(core, (main, Objid::CATALOG), space, secondary, &rows)?;
@@ -349,7 +406,7 @@ fn system_table(name: &str, major: u32, pages: u32) -> Table {
     table
 }
 
-/// The catalog gives all its own columns the ASCII code page, numbers too. [verified]
+/// The catalog gives all its own columns the ASCII code page, numbers too. [format notes, verified]
 const fn ascii(mut column: Column) -> Column {
     column.code_page = CODE_PAGE_ASCII;
     column

@@ -60,26 +60,33 @@ impl LongValues {
     ) -> Result<[u8; 8], BuildError> {
         let lid = self.next;
         self.next += 1;
-        let mut store = ChildStore {
-            table: TableStore { file, space: table },
-            space: &mut self.space,
-        };
-        let name = |error| BuildError::in_tree("long values", error);
-        let plain = NodeFlags::default();
         let wide = lid.to_be_bytes();
         let mut key = wide[8 - self.lid_bytes..].to_vec();
         let mut root = [1, 0, 0, 0, 0, 0, 0, 0];
         root[4..].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
-        self.tree
-            .push(&mut store, &key, &root, plain)
-            .map_err(name)?;
+        self.push(file, table, &key, &root)?;
         for (number, chunk) in bytes.chunks(self.chunk).enumerate() {
             key.truncate(self.lid_bytes);
             key.extend_from_slice(&((number * self.chunk) as u32).to_be_bytes());
-            self.tree
-                .push(&mut store, &key, chunk, plain)
-                .map_err(name)?;
+            self.push(file, table, &key, chunk)?;
         }
         Ok(lid.to_le_bytes())
+    }
+
+    /// Adds a node as it is.
+    pub fn push<W: Write + Seek>(
+        &mut self,
+        file: &mut DbFile<W>,
+        table: &mut ObjectSpace,
+        key: &[u8],
+        data: &[u8],
+    ) -> Result<(), BuildError> {
+        let mut store = ChildStore {
+            table: TableStore { file, space: table },
+            space: &mut self.space,
+        };
+        self.tree
+            .push(&mut store, key, data, NodeFlags::default())
+            .map_err(|error| BuildError::in_tree("long values", error))
     }
 }

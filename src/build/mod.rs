@@ -34,6 +34,7 @@ mod error;
 mod file;
 mod index;
 mod longvalue;
+mod objids;
 mod options;
 mod schema;
 mod space;
@@ -44,7 +45,7 @@ use std::io::{Seek, Write};
 
 use self::core::Core;
 use self::file::DbFile;
-use self::space::ObjectSpace;
+use self::space::{Extent, ObjectSpace};
 use self::table::Secondary;
 use crate::format::dbheader::{DbHeader, DbState};
 use crate::format::ids::{DbTime, Generation, Objid, Pgno};
@@ -73,6 +74,8 @@ pub struct Summary {
 pub struct DatabaseBuilder<W> {
     core: Core<W>,
     options: Options,
+    /// First page of `MSysObjids`, where the format has it.
+    objids: Option<Extent>,
 }
 
 impl<W: Write + Seek> DatabaseBuilder<W> {
@@ -85,17 +88,27 @@ impl<W: Write + Seek> DatabaseBuilder<W> {
             return Err(BuildError::Format(fault));
         }
         let first = catalog::first_user_page(options.format.major, options.page_size);
+        let mut file = DbFile::new(out, options.page_size, first);
+        let objids = if options.format.major >= objids::SINCE {
+            Some(file.take(1)?)
+        } else {
+            None
+        };
         let core = Core {
-            file: DbFile::new(out, options.page_size, first),
+            file,
             page_size: options.page_size,
             format: options.format,
             lid64: options.lid64,
             // The first times are those of the root. [verified: page 1 has 6 everywhere]
             clock: 0x10,
-            objid_last: catalog::LAST_SYSTEM_OBJID,
+            objid_last: catalog::last_system_objid(options.format.major),
             catalog: Vec::new(),
         };
-        Ok(Self { core, options })
+        Ok(Self {
+            core,
+            options,
+            objids,
+        })
     }
 
     /// Begins a table; [`TableWriter::finish`] ends it.
@@ -111,7 +124,7 @@ impl<W: Write + Seek> DatabaseBuilder<W> {
         let mut indexes = Vec::new();
         for index in &table.indexes {
             let objid = self.core.next_objid();
-            indexes.push(Secondary::new(index.clone(), objid, None));
+            indexes.push(Secondary::new(&table, index.clone(), objid, None));
         }
         Ok(TableWriter::new(
             &mut self.core,
@@ -148,6 +161,9 @@ impl<W: Write + Seek> DatabaseBuilder<W> {
     /// # Errors
     /// [`BuildError`].
     pub fn finish(mut self) -> Result<(W, Summary), BuildError> {
+        if let Some(first) = self.objids {
+            objids::write(&mut self.core, first)?;
+        }
         catalog::write(&mut self.core)?;
         let used = self.core.file.next() - 1;
         let last = (used + self.options.spare_pages).max(self.options.least_pages);
@@ -190,7 +206,7 @@ impl<W: Write + Seek> DatabaseBuilder<W> {
         header.sign_log = options.sign_log;
         header.dbid = 1;
         header.objid_last = Objid::new(self.core.objid_last);
-        header.os_version = [10, 0, 26100, 0];
+        header.os_version = options::os_version(options.format.major);
         header.update_major = options.format.major;
         header.update_minor = options.format.minor;
         header.attached_by = options.format.engine;
@@ -217,6 +233,7 @@ impl<W: Write + Seek> DatabaseBuilder<W> {
         } else {
             (header.required_low, header.required_high) = options.required;
             header.committed_high = header.required_high;
+            header.consistent_low = header.required_low;
             header.committed_high_time = options.time;
         }
         header

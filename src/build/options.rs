@@ -60,6 +60,17 @@ pub fn format_of(major: u32) -> Option<DbFormat> {
     })
 }
 
+/// The Windows version that wrote databases of a format: major, minor, build, service pack.
+pub(super) const fn os_version(major: u32) -> [u32; 4] {
+    match major {
+        0..0xC => [5, 2, 3790, 2],
+        0xC..0x11 => [6, 0, 6002, 2],
+        0x11..0x14 => [6, 1, 7601, 1],
+        0x14 => [10, 0, 14393, 0],
+        _ => [10, 0, 26100, 0],
+    }
+}
+
 /// How a database is to be made. The same options and rows give the same bytes.
 #[derive(Debug, Clone)]
 pub struct Options {

@@ -1,6 +1,6 @@
 //! What a table looks like, as its maker describes it.
 
-use crate::format::keys::DEFAULT_KEY_MOST;
+use crate::format::keys::{DEFAULT_KEY_MOST, TupleLimits};
 use crate::format::schema::{Coltyp, Fid, FidKind, KeySegment, column_flags, index_flags};
 
 /// Code page of ASCII text columns. [format notes 6.5]
@@ -29,6 +29,9 @@ pub struct Column {
     pub code_page: u16,
     /// Default value.
     pub default: Option<Vec<u8>>,
+    /// Further columns of its catalog row, or other values than the builder would write, by the
+    /// column ids of the format notes 6.2.
+    pub extra: Row,
 }
 
 impl Column {
@@ -48,6 +51,7 @@ impl Column {
             max,
             code_page: if coltyp.is_text() { CODE_PAGE_ASCII } else { 0 },
             default: None,
+            extra: Row::new(),
         }
     }
 
@@ -121,8 +125,13 @@ pub struct Index {
     pub key_most: u16,
     /// Longest segment of a variable-length column.
     pub var_seg_mac: u16,
+    /// Present in a tuple index, which has one segment.
+    pub tuples: Option<TupleLimits>,
     /// How full pages are made, in percent.
     pub density: u8,
+    /// Further columns of its catalog row, or other values than the builder would write, by the
+    /// column ids of the format notes 6.2.
+    pub extra: Row,
 }
 
 impl Index {
@@ -139,7 +148,9 @@ impl Index {
                 | index_flags::EXTENDED_COLUMN_IDS,
             key_most: DEFAULT_KEY_MOST as u16,
             var_seg_mac: DEFAULT_KEY_MOST as u16,
+            tuples: None,
             density: DENSITY,
+            extra: Row::new(),
         }
     }
 
@@ -190,6 +201,13 @@ impl Index {
         self
     }
 
+    /// Enters pieces of the values instead of the values.
+    #[must_use]
+    pub const fn tuples(mut self, limits: TupleLimits) -> Self {
+        self.tuples = Some(limits);
+        self
+    }
+
     /// True when [`index_flags::UNIQUE`] is set.
     #[must_use]
     pub const fn is_unique(&self) -> bool {
@@ -216,6 +234,9 @@ pub struct Table {
     pub pages: u32,
     /// Long values above this length are kept apart. [format notes 7.5: 1023 by default]
     pub intrinsic_most: usize,
+    /// Further columns of its catalog row, or other values than the builder would write, by the
+    /// column ids of the format notes 6.2.
+    pub extra: Row,
 }
 
 impl Table {
@@ -231,6 +252,7 @@ impl Table {
             density: DENSITY,
             pages: 1,
             intrinsic_most: 1023,
+            extra: Row::new(),
         }
     }
 
@@ -292,6 +314,13 @@ impl Row {
     pub fn null(mut self, fid: Fid) -> Self {
         self.slot(fid).clear();
         self
+    }
+
+    /// Takes over all columns of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        for (fid, values) in &other.values {
+            values.clone_into(self.slot(*fid));
+        }
     }
 
     fn slot(&mut self, fid: Fid) -> &mut Vec<Vec<u8>> {

@@ -10,9 +10,11 @@ pub(super) const SPACE_HEADER: usize = 16;
 const MULTIPLE: u8 = 1;
 const NON_UNIQUE: u8 = 2;
 const VERSION_2: u8 = 4;
-/// Least and largest number of pages by which an object grows.
+/// Least number of pages by which an object grows. [format notes 5.6]
 const GROW_MIN: u32 = 4;
-const GROW_MAX: u32 = 8192;
+/// It grows by this part of what it has, so that even the largest object has so few extents that
+/// the root of a space tree holds them all.
+const GROW_PART: u32 = 8;
 
 /// A run of pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,7 +110,7 @@ impl ObjectSpace {
     /// Number of pages by which it should grow.
     pub fn wanted(&self) -> u32 {
         let owned: u32 = self.owned.iter().map(|extent| extent.count).sum();
-        (owned / 4).clamp(GROW_MIN, GROW_MAX)
+        (owned / GROW_PART).max(GROW_MIN)
     }
 
     pub fn take(&mut self) -> Option<Pgno> {

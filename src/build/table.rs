@@ -12,7 +12,7 @@ use super::schema::{Index, Row, Table};
 use super::space::ObjectSpace;
 use super::values::{self, Parts, RecordLimits};
 use crate::format::ids::{Objid, Pgno};
-use crate::format::keys;
+use crate::format::keys::{self, IndexRules};
 use crate::format::page::{NodeFlags, PageFlags};
 use crate::format::record::encode::{FixedSlot, max_record};
 use crate::tree::{TreeSummary, TreeWriter};
@@ -23,6 +23,7 @@ pub(super) const LV_DENSITY: u8 = 100;
 /// A secondary index, its entries collected until all rows are there.
 pub(super) struct Secondary {
     pub index: Index,
+    rules: IndexRules,
     pub objid: Objid,
     /// Present when it has its place already, as the catalog's have.
     pub space: Option<ObjectSpace>,
@@ -37,9 +38,11 @@ struct Entry {
 }
 
 impl Secondary {
-    pub const fn new(index: Index, objid: Objid, space: Option<ObjectSpace>) -> Self {
+    pub fn new(table: &Table, index: Index, objid: Objid, space: Option<ObjectSpace>) -> Self {
+        let rules = index::rules(table, &index);
         Self {
             index,
+            rules,
             objid,
             space,
             entries: Vec::new(),
@@ -51,6 +54,7 @@ impl Secondary {
 pub struct TableWriter<'b, W> {
     core: &'b mut Core<W>,
     table: Table,
+    primary: Option<(Index, IndexRules)>,
     slots: Vec<FixedSlot>,
     objid: Objid,
     space: ObjectSpace,
@@ -96,6 +100,10 @@ impl<'b, W: Write + Seek> TableWriter<'b, W> {
         space: ObjectSpace,
         indexes: Vec<Secondary>,
     ) -> Self {
+        let primary = table.primary.clone().map(|primary| {
+            let rules = index::rules(&table, &primary);
+            (primary, rules)
+        });
         let flags = core.flags(0);
         let data = core.tree(space.fdp(), objid, flags, table.density);
         let max_key = keys::max_key(core.page_size, core.format.major);
@@ -109,6 +117,7 @@ impl<'b, W: Write + Seek> TableWriter<'b, W> {
             slots: values::slots(&table),
             core,
             table,
+            primary,
             objid,
             space,
             data,
@@ -127,20 +136,17 @@ impl<'b, W: Write + Seek> TableWriter<'b, W> {
         let row = values::prepare(&self.table, row)?;
         self.rows += 1;
         let mut key = Vec::new();
-        match &self.table.primary {
-            Some(primary) => index::primary_key(&self.table, primary, &row, &mut key)?,
+        match &self.primary {
+            Some((index, rules)) => {
+                index::primary_key(&self.table, (index, rules), &row, &mut key)?;
+            }
             None => key.extend(keys::record_number(self.rows)),
         }
         let record = self.record(&row)?;
-        let mut store = TableStore {
-            file: &mut self.core.file,
-            space: &mut self.space,
-        };
-        self.data
-            .push(&mut store, &key, &record, NodeFlags::default())
-            .map_err(|error| BuildError::in_tree(&self.table.name, error))?;
+        self.raw_row(&key, &record)?;
         for secondary in &mut self.indexes {
-            index::keys(&self.table, &secondary.index, &row, |entry| {
+            let rules = (&secondary.index, &secondary.rules);
+            index::keys(&self.table, rules, &row, |entry| {
                 secondary.entries.push(Entry {
                     key: entry.into(),
                     bookmark: key[..].into(),
@@ -148,6 +154,52 @@ impl<'b, W: Write + Seek> TableWriter<'b, W> {
             })?;
         }
         Ok(())
+    }
+
+    /// Adds a record as it is under `key`, without entries in secondary indexes: for copies of
+    /// existing tables.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the table cannot be continued then.
+    pub fn raw_row(&mut self, key: &[u8], record: &[u8]) -> Result<(), BuildError> {
+        let mut store = TableStore {
+            file: &mut self.core.file,
+            space: &mut self.space,
+        };
+        self.data
+            .push(&mut store, key, record, NodeFlags::default())
+            .map_err(|error| BuildError::in_tree(&self.table.name, error))
+    }
+
+    /// Adds a node of the long value tree as it is; nodes come in the order of their keys, before,
+    /// between or after the rows.
+    ///
+    /// # Errors
+    /// [`BuildError`]; the table cannot be continued then.
+    pub fn raw_long_value(&mut self, key: &[u8], data: &[u8]) -> Result<(), BuildError> {
+        let lv = match &mut self.lv {
+            Some(lv) => lv,
+            empty => empty.insert(new_long_values(
+                self.core,
+                &mut self.space,
+                self.limits.lid_bytes,
+            )?),
+        };
+        lv.push(&mut self.core.file, &mut self.space, key, data)
+    }
+
+    /// Adds an entry to secondary index number `index` of the table, in any order; false when the
+    /// table has no such index.
+    pub fn raw_entry(&mut self, index: usize, key: &[u8], bookmark: &[u8]) -> bool {
+        let secondary = self.indexes.get_mut(index);
+        let found = secondary.is_some();
+        if let Some(secondary) = secondary {
+            secondary.entries.push(Entry {
+                key: key.into(),
+                bookmark: bookmark.into(),
+            });
+        }
+        found
     }
 
     /// Writes what is left: long values, indexes, space, catalog rows.
@@ -300,6 +352,7 @@ fn finish_index<W: Write + Seek>(
 ) -> Result<(Index, Placed), BuildError> {
     let Secondary {
         index,
+        rules: _,
         objid,
         space,
         mut entries,

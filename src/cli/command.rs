@@ -2,11 +2,14 @@
 
 use clap::{Arg, ArgAction, Command, builder::PossibleValuesParser, value_parser};
 
+use super::exit::ExitStatus;
 use super::spec::{MODES, ModeSpec, OptionSpec, Value};
 
-const EXIT_STATUS: &str = "EXIT STATUS:\n  0  nothing wrong\n  1  problems found and corrected\n  \
-    4  problems left\n  8  operational error: missing file or log, I/O error\n  16 usage\n  \
-    32 cancelled\nThe JET error number is in the closing line and in JSON.";
+fn exit_status() -> String {
+    let lines = ExitStatus::ALL.map(|(status, text)| format!("  {:<2} {text}\n", status.code()));
+    let lines = lines.concat();
+    format!("EXIT STATUS:\n{lines}The JET error number is in the closing line and in JSON.")
+}
 
 /// The whole command.
 pub fn command() -> Command {
@@ -16,10 +19,11 @@ pub fn command() -> Command {
         .long_about(
             "Offline tools for Exchange, Active Directory and Windows (ESE) databases.\n\n\
              Every spelling of Eseutil works: exutil /mh FILE, exutil -mh FILE, exutil mh FILE, \
-             exutil /m /h FILE. An argument that starts with a slash and exists is a file. Under \
-             the name eseutil or esentutl (a link) the command behaves the same.",
+             exutil /m /h FILE. An argument that starts with a slash is a file when it \
+             exists, or its first folder does. Under the name eseutil or esentutl (a link) the \
+             command behaves the same.",
         )
-        .after_help(EXIT_STATUS)
+        .after_help(exit_status())
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true);
@@ -34,7 +38,7 @@ pub fn mode_command(mode: &'static ModeSpec) -> Command {
     Command::new(mode.name)
         .about(mode.about)
         .long_about(mode.description)
-        .after_help(format!("EXAMPLE:\n  {}\n\n{EXIT_STATUS}", mode.example))
+        .after_help(format!("EXAMPLE:\n  {}\n\n{}", mode.example, exit_status()))
         .args(mode.all_options().map(argument))
         .arg(
             Arg::new("files")
@@ -42,7 +46,7 @@ pub fn mode_command(mode: &'static ModeSpec) -> Command {
                 .value_parser(value_parser!(std::path::PathBuf))
                 .num_args(1..)
                 .required(true)
-                .help("One or several"),
+                .help("What to read; several may be named"),
         )
 }
 
@@ -67,13 +71,16 @@ fn argument(option: &'static OptionSpec) -> Arg {
         [] => option.help.to_owned(),
         letters => format!("{} (Eseutil: /{})", option.help, letters.join(", /")),
     };
-    let arg = Arg::new(option.long).long(option.long).help(help);
+    let mut arg = Arg::new(option.long).long(option.long).help(help);
+    if matches!(option.long, "table" | "stage") {
+        arg = arg.action(ArgAction::Append);
+    }
     match option.value {
         Value::None => arg.action(ArgAction::SetTrue),
         Value::Required(name) if option.long == "threads" => arg
             .value_name(name)
             .value_parser(value_parser!(u16).range(1..=1024)),
-        Value::Required(name) if ModeSpec::is_repeated(option) => arg
+        Value::Several(name) => arg
             .value_name(name)
             .allow_hyphen_values(true)
             .action(ArgAction::Append),

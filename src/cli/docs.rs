@@ -1,14 +1,25 @@
-//! Man pages and completions, generated from the table of modes; a test proves the committed man
-//! pages current.
+//! What is generated: man pages and completions from the table of modes, the table of problems. Tests
+//! prove the committed files current.
 
+use std::io;
 use std::path::Path;
 
-use clap::ArgMatches;
+use clap::{ArgMatches, Command};
 use clap_complete::Shell;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
 
 use super::command::{command, mode_command};
 use super::exit::ExitStatus;
-use super::spec::MODES;
+use super::spec::{MODES, ModeSpec};
+use crate::jet::JetError;
+use crate::problem::Problem;
+
+/// What a report of a bug should hold.
+const BUGS: &str = "Report a bug with the command line, the output of the same command with \
+    --format json, the version (exutil --version), and the first two pages of the file, which are its \
+    headers and hold no user data. A panic, an exit status that is not in the table \
+    above, and an output that differs from Eseutil's are bugs.";
 
 /// One man page: file name and content.
 pub struct ManPage {
@@ -22,36 +33,144 @@ pub struct ManPage {
 ///
 /// # Errors
 /// When roff cannot be written, which memory never refuses.
-pub fn man_pages() -> std::io::Result<Vec<ManPage>> {
-    let mut pages = vec![render(command(), "exutil")?];
-    for mode in MODES {
-        let name = format!("exutil-{}", mode.name);
-        pages.push(render(mode_command(mode).name(name.clone()), &name)?);
+pub fn man_pages() -> io::Result<Vec<ManPage>> {
+    let names = MODES.iter().map(|mode| format!("exutil-{}", mode.name));
+    let mut pages = vec![page("exutil", "exutil", command(), None, names.clone())?];
+    for (mode, name) in MODES.iter().zip(names.clone()) {
+        let others = ["exutil".to_owned()]
+            .into_iter()
+            .chain(names.clone().filter(|other| *other != name));
+        let called = format!("exutil {}", mode.name);
+        pages.push(page(
+            &name,
+            &called,
+            mode_command(mode),
+            Some(mode),
+            others,
+        )?);
     }
     Ok(pages)
 }
 
-fn render(command: clap::Command, name: &str) -> std::io::Result<ManPage> {
-    let mut content = Vec::new();
-    clap_mangen::Man::new(command)
+/// One page; `called` is how the command is typed, `see` are the names of other pages.
+fn page(
+    name: &str,
+    called: &str,
+    command: Command,
+    mode: Option<&ModeSpec>,
+    see: impl Iterator<Item = String>,
+) -> io::Result<ManPage> {
+    // What follows the options on the screen has sections of its own here.
+    let command = command
+        .after_help(None::<&str>)
+        .display_name(name.to_owned())
+        .bin_name(called.to_owned());
+    let man = Man::new(command)
         .title(name.to_uppercase())
-        .date("")
-        .render(&mut content)?;
+        .source(concat!("exutil ", env!("CARGO_PKG_VERSION")))
+        .manual("exutil manual")
+        .date("");
+    let mut content = Vec::new();
+    man.render_title(&mut content)?;
+    man.render_name_section(&mut content)?;
+    man.render_synopsis_section(&mut content)?;
+    man.render_description_section(&mut content)?;
+    man.render_options_section(&mut content)?;
+    closing_sections(mode, see).to_writer(&mut content)?;
     Ok(ManPage {
         file_name: format!("{name}.1"),
         content,
     })
 }
 
+fn closing_sections(mode: Option<&ModeSpec>, see: impl Iterator<Item = String>) -> Roff {
+    let mut out = Roff::new();
+    if mode.is_none() {
+        out.control("SH", ["MODES"]);
+        for mode in MODES {
+            out.control("TP", []);
+            out.text([bold(format!("exutil {} {}", mode.name, mode.files))]);
+            out.text([roman(format!("{}.", mode.about))]);
+        }
+        out.control("TP", []);
+        out.text([bold("exutil completions SHELL")]);
+        out.text([roman("Print a completion script for a shell.")]);
+    }
+    if let Some((line, comes_out)) = mode.and_then(|mode| mode.example.split_once('\n')) {
+        out.control("SH", ["EXAMPLE"]);
+        out.control("TP", []);
+        out.text([bold(line)]);
+        out.text([roman(comes_out.trim())]);
+    }
+    out.control("SH", ["EXIT STATUS"]);
+    for (status, text) in ExitStatus::ALL {
+        out.control("TP", []);
+        out.text([bold(status.code().to_string())]);
+        out.text([roman(format!("{text}."))]);
+    }
+    out.control("PP", []);
+    out.text([roman(
+        "Of several files the worst counts. The JET error number, which does not fit an exit \
+         status, is in the closing line and in JSON.",
+    )]);
+    out.control("SH", ["BUGS"]);
+    out.text([roman(BUGS)]);
+    out.control("SH", ["SEE ALSO"]);
+    let mut names = Vec::new();
+    for name in see {
+        if !names.is_empty() {
+            names.push(roman(", "));
+        }
+        names.extend([bold(name), roman("(1)")]);
+    }
+    out.text(names);
+    out
+}
+
 /// Writes all man pages into a directory.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write_man_pages(dir: &Path) -> std::io::Result<()> {
+pub fn write_man_pages(dir: &Path) -> io::Result<()> {
     for page in man_pages()? {
         std::fs::write(dir.join(page.file_name), page.content)?;
     }
     Ok(())
+}
+
+/// `docs/problems.md`: every problem that a check can find.
+#[must_use]
+pub fn problem_table() -> String {
+    let mut out = String::from(
+        "# Problems\n\n\
+         Written by `cargo run --example problem_table > docs/problems.md` from the table in \
+         `src/problem.rs`.\n\n\
+         The code is stable and never used again for something else: scripts can rely on it. The \
+         letter is the stage: C checkpoint, F file, H header, L log, P page. A note says that \
+         nothing is wrong; after a warning nothing is lost; an error is damage. The JET number is \
+         the engine's for this problem; what a run ends with is in the closing line. What a repair \
+         does is told here although no mode repairs yet.\n\n\
+         | code | severity | JET number | problem | repair | what a repair loses |\n\
+         |---|---|---|---|---|---|\n",
+    );
+    for problem in Problem::ALL {
+        let info = problem.info();
+        let severity = format!("{:?}", info.severity).to_lowercase();
+        let jet = match info.jet {
+            JetError::SUCCESS => String::new(),
+            jet => format!("{} {}", jet.code(), jet.name()),
+        };
+        let cells = [
+            info.code,
+            &severity,
+            &jet,
+            info.text,
+            info.repair,
+            info.lost,
+        ];
+        out.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    out
 }
 
 /// `exutil completions SHELL`.
@@ -62,6 +181,6 @@ pub(super) fn print_completions(matches: &ArgMatches) -> ExitStatus {
     let Some(shell) = shell else {
         return ExitStatus::Usage;
     };
-    clap_complete::generate(shell, &mut command(), "exutil", &mut std::io::stdout());
+    clap_complete::generate(shell, &mut command(), "exutil", &mut io::stdout());
     ExitStatus::Clean
 }

@@ -24,14 +24,21 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// The same for a text of several lines: their ends stay.
+pub fn escape_lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(escape).collect();
+    lines.join("\n")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::{escape, escape_lines};
 
     #[test]
     fn control_characters_become_visible() {
         assert_eq!(escape("priv1.edb"), "priv1.edb");
         assert_eq!(escape("a\x1b[31mb\u{202e}"), "a\\u{1b}[31mb\\u{202e}");
+        assert_eq!(escape_lines("a\x1b\n\nb\n"), "a\\u{1b}\n\nb\n");
         assert_eq!(escape("postf\u{e4}cher"), "postf\u{e4}cher");
     }
 }

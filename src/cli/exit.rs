@@ -24,10 +24,23 @@ pub enum ExitStatus {
 const DAMAGE: &[i32] = &[
     -327, -338, -341, -343, -344, -501, -513, -514, -515, -530, -532, -533, -540, -541, -550, -551,
     -552, -566, -567, -582, -586, -590, -1018, -1019, -1118, -1119, -1206, -1216, -1220, -1224,
-    -1413, -1414, -1526, -1620,
+    -1413, -1414, -1526, -1620, -4001,
 ];
 
 impl ExitStatus {
+    /// Every status and what it means; help, man pages and README say it in these words.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::Clean, "nothing wrong"),
+        (Self::Corrected, "problems found and corrected"),
+        (Self::ProblemsLeft, "problems left"),
+        (
+            Self::Operational,
+            "operational error: missing file or log, I/O error",
+        ),
+        (Self::Usage, "usage error"),
+        (Self::Cancelled, "cancelled by the user"),
+    ];
+
     /// The number.
     #[must_use]
     pub const fn code(self) -> i32 {
@@ -74,6 +87,11 @@ mod tests {
         }
         assert_eq!(
             ExitStatus::of(JetError::DATABASE_CORRUPTED),
+            ExitStatus::ProblemsLeft
+        );
+        // A log that ends within its header is there, and damaged.
+        assert_eq!(
+            ExitStatus::of(JetError::FILE_IO_BEYOND_EOF),
             ExitStatus::ProblemsLeft
         );
         assert_eq!(

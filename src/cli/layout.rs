@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::escape::escape;
+use super::escape::{escape, escape_lines};
 
 /// One line of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,13 @@ enum Line {
     Text(String),
     /// A line that only the Eseutil layout has: spacing, or a label without a value.
     Spacing(String),
+    /// A field that only the table has.
+    Note { label: String, value: String },
+    /// A table of its own, which the Eseutil layout leaves out.
+    Grid {
+        header: Vec<String>,
+        rows: Vec<Vec<String>>,
+    },
 }
 
 /// A dump as a list of lines.
@@ -68,6 +75,24 @@ impl Layout {
         self
     }
 
+    /// A field that only the table format shows.
+    pub fn note(&mut self, label: &str, value: impl ToString) -> &mut Self {
+        self.lines.push(Line::Note {
+            label: label.into(),
+            value: value.to_string(),
+        });
+        self
+    }
+
+    /// A table of several columns that only the table format shows.
+    pub fn grid(&mut self, header: &[&str], rows: Vec<Vec<String>>) -> &mut Self {
+        self.lines.push(Line::Grid {
+            header: header.iter().map(|name| (*name).to_owned()).collect(),
+            rows,
+        });
+        self
+    }
+
     /// A blank line, which a table leaves out.
     pub fn blank(&mut self) -> &mut Self {
         self.spacing("")
@@ -85,12 +110,9 @@ impl Layout {
                 } => {
                     writeln!(out, "{:indent$}{label}: {}", "", escape(value))
                 }
+                Line::Note { .. } | Line::Grid { .. } => continue,
                 Line::Heading(text) | Line::Text(text) | Line::Spacing(text) => {
-                    writeln!(
-                        out,
-                        "{}",
-                        escape(&text.replace('\t', "    ")).replace("\\u{a}", "\n")
-                    )
+                    writeln!(out, "{}", escape_lines(&text.replace('\t', "    ")))
                 }
             };
             debug_assert!(written.is_ok());
@@ -104,6 +126,7 @@ impl Layout {
         table.load_preset(presets::UTF8_FULL_CONDENSED);
         table.set_content_arrangement(ContentArrangement::Dynamic);
         let mut block = String::new();
+        let mut grids = String::new();
         for line in &self.lines {
             match line {
                 Line::Field { label, value, .. } => {
@@ -114,6 +137,10 @@ impl Layout {
                     };
                     table.add_row([name, escape(value).into_owned()]);
                 }
+                Line::Note { label, value } => {
+                    table.add_row([label.clone(), escape(value).into_owned()]);
+                }
+                Line::Grid { header, rows } => grids += &grid(header, rows),
                 Line::Heading(text) => block = text.trim().trim_end_matches(':').to_owned(),
                 Line::Text(text) => {
                     table.add_row([escape(text.trim()).into_owned(), String::new()]);
@@ -122,8 +149,18 @@ impl Layout {
                 Line::Spacing(_) => {}
             }
         }
-        format!("{table}\n")
+        format!("{table}\n{grids}")
     }
+}
+
+fn grid(header: &[String], rows: &[Vec<String>]) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.set_header(header);
+    for row in rows {
+        table.add_row(row.iter().map(|cell| escape(cell).into_owned()));
+    }
+    format!("{table}\n")
 }
 
 #[cfg(test)]

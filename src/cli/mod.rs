@@ -1,6 +1,6 @@
 //! The command line: a thin shell over [`crate::ops`]. Arguments are translated
 //! ([`normalize`]) from every spelling to one, parsed by clap from one table ([`spec`]), and each
-//! mode ([`modes`]) turns options into a call and a report into text, table or JSON.
+//! mode (`modes`) turns options into a call and a report into text, table or JSON.
 
 pub mod docs;
 pub mod exit;
@@ -25,7 +25,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     let canonical = match normalize::normalize(&args, &|path| std::path::Path::new(path).exists()) {
         Ok(Normalized { args }) => args,
         Err(error) => {
-            eprintln!("{error}\n\nTry 'exutil --help'.");
+            let text = escape::escape(&error.to_string()).into_owned();
+            eprintln!("{text}\n\nTry 'exutil --help'.");
             return ExitStatus::Usage;
         }
     };

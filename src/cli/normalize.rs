@@ -91,7 +91,10 @@ fn find_mode(word: &str, rest: &mut Vec<OsString>) -> Result<&'static ModeSpec, 
     let body = word.strip_prefix(['/', '-']).unwrap_or(word);
     let body = body.to_ascii_lowercase();
     // A page, node or tag number turns a dump of the header into one of the page, as in the original.
-    if matches!(&*body, "m" | "mh") && rest.iter().any(|arg| names_a_page(arg)) {
+    let wants_help = |arg: &OsString| matches!(arg.to_str(), Some("--help" | "/?" | "-?"));
+    if matches!(&*body, "m" | "mh") && rest.iter().any(|arg| names_a_page(arg))
+        || body == "m" && rest.iter().any(wants_help)
+    {
         return mode("m").ok_or(UsageError::InvalidMode);
     }
     if let Some(found) = mode(&body).filter(|_| body != "m") {
@@ -113,7 +116,8 @@ fn find_mode(word: &str, rest: &mut Vec<OsString>) -> Result<&'static ModeSpec, 
     }
 }
 
-/// `/p34`, `/n34:2`, `/i34:2`, and their long names. A bare `/p` is the flush map.
+/// `/p34`, `/n34:2`, `/i34:2`, and their long names. A bare `/p` is the flush map. Who asks `m` for
+/// help wants to know of these.
 fn names_a_page(arg: &OsStr) -> bool {
     let Some(text) = arg.to_str() else {
         return false;
@@ -168,12 +172,20 @@ impl Translator<'_> {
         Ok(())
     }
 
+    /// A slash starts a switch, unless the argument is a path.
     fn is_switch(&self, arg: &OsStr, text: &str) -> bool {
         match text.as_bytes() {
             [b'-', _, ..] => true,
-            [b'/', _, ..] => !(self.exists)(arg),
+            [b'/', _, ..] => !(self.exists)(arg) && !self.is_missing_file(text),
             _ => false,
         }
+    }
+
+    /// `/data/gone.edb`: not there, but its first folder is; so a file was meant, and that it is
+    /// missing is what the user must hear (`/tmp/x` would else be `/t` with a value).
+    fn is_missing_file(&self, text: &str) -> bool {
+        let second = text.get(1..).and_then(|rest| rest.find(['/', '\\']));
+        second.is_some_and(|at| at > 0 && (self.exists)(OsStr::new(&text[..=at])))
     }
 
     /// `--name value` and `--name=value`, for clap to judge.
@@ -204,6 +216,13 @@ impl Translator<'_> {
             self.options.push("--help".into());
             return Ok(());
         }
+        let found = self.find_option(body);
+        let takes_value = found.is_some_and(|(option, _)| option.value != Value::None);
+        if text.starts_with('/') && body.contains('/') && !takes_value {
+            // No switch has a second slash outside of its value: a path that leads nowhere.
+            self.files.push(text.into());
+            return Ok(());
+        }
         // Obsolete: the size of a log; recipes for ntds.dit still carry it.
         if body.starts_with('!') || body.to_ascii_lowercase().starts_with("config") {
             return Ok(());
@@ -220,13 +239,13 @@ impl Translator<'_> {
             return Ok(());
         }
         let invalid = || UsageError::InvalidOption(text.to_owned());
-        let (option, glued) = self.find_option(body).ok_or_else(invalid)?;
+        let (option, glued) = found.ok_or_else(invalid)?;
         match option.value {
             Value::None if glued.is_empty() => {
                 self.options.push(format!("--{}", option.long).into());
             }
             Value::None => return Err(invalid()),
-            Value::Required(_) | Value::OneOf(..) => {
+            Value::Required(_) | Value::Several(_) | Value::OneOf(..) => {
                 let glued = glued.trim_start_matches(':');
                 let value = if glued.is_empty() {
                     args.next_if(|next| {
@@ -302,7 +321,11 @@ mod tests {
 
     fn translate(line: &str) -> Result<String, UsageError> {
         let args: Vec<_> = line.split(' ').map(Into::into).collect();
-        let exists = |path: &std::ffi::OsStr| path == "/data/p.edb" || path == "/logs";
+        let exists = |path: &std::ffi::OsStr| {
+            ["/data", "/data/p.edb", "/logs", "/tmp"]
+                .iter()
+                .any(|p| path == *p)
+        };
         let normal = normalize(&args, &exists)?;
         let words: Vec<_> = normal
             .args
@@ -409,6 +432,23 @@ mod tests {
         assert_eq!(
             translate("exutil mh /data/p.edb").unwrap(),
             "exutil mh -- /data/p.edb"
+        );
+        // Missing files stay files, also where their first letters are a switch (/t, /v, /2).
+        for path in [
+            "/data/gone.edb",
+            "/tmp/gone.edb",
+            "/var/gone.edb",
+            "/2003/gone.edb",
+            "/x/y",
+        ] {
+            assert_eq!(
+                translate(&format!("exutil k {path}")).unwrap(),
+                format!("exutil k -- {path}")
+            );
+        }
+        assert_eq!(
+            translate("exutil mh /logs/missing.edb").unwrap(),
+            "exutil mh -- /logs/missing.edb"
         );
         assert_eq!(
             translate("exutil mh bk\\new\\p.edb").unwrap(),

@@ -1,87 +1,80 @@
 //! Progress for people: Eseutil's bar of 51 dots, or a live bar with rate and remaining time.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::io::IsTerminal as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::session::write_out;
 use crate::progress::Progress;
 
 /// Dots of a full bar: one for each two percent, and one at the end.
 const DOTS: u64 = 51;
 
-/// Eseutil's bar, written to standard output as the job goes on. With `live` the bar is drawn on the
-/// terminal's error stream while the job runs, and the dots follow at the end.
+/// Eseutil's bar, written to standard output as the job goes on. On a terminal a live bar is drawn on
+/// the error stream while the job runs, and the dots follow at the end.
 pub struct EseutilBar {
     title: &'static str,
-    state: Mutex<BarState>,
+    total: AtomicU64,
+    done: AtomicU64,
+    /// Dots printed so far; whoever prints holds it.
+    dots: Mutex<u64>,
     live: Option<ProgressBar>,
 }
 
-#[derive(Default)]
-struct BarState {
-    total: u64,
-    done: u64,
-    dots: u64,
-}
-
 impl EseutilBar {
-    /// A bar over a job such as "Checksum"; `bytes_per_unit` turns its units into bytes.
+    /// A bar over a job such as "Checksum".
     pub fn new(title: &'static str) -> Self {
-        let live =
-            (std::io::stderr().is_terminal() && std::io::stdout().is_terminal()).then(live_bar);
+        let people = std::io::stderr().is_terminal() && std::io::stdout().is_terminal();
         Self {
             title,
-            state: Mutex::default(),
-            live,
+            total: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            dots: Mutex::new(0),
+            live: people.then(live_bar),
         }
     }
 
-    fn dots(&self, state: &mut BarState, target: u64) {
-        if target > state.dots {
-            print!("{}", ".".repeat((target - state.dots) as usize));
-            let _ = std::io::stdout().flush();
-            state.dots = target;
+    fn dots(&self, target: u64) {
+        let mut dots = self.dots.lock().unwrap_or_else(PoisonError::into_inner);
+        if target > *dots {
+            write_out(&".".repeat((target - *dots) as usize));
+            *dots = target;
         }
     }
 }
 
 impl Progress for EseutilBar {
     fn start(&self, total: u64) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = BarState {
-            total,
-            ..BarState::default()
-        };
+        self.total.store(total, Ordering::Relaxed);
         let title = format!("{} Status (% complete)", self.title);
         let indent = 10 + DOTS as usize / 2 - title.len() / 2;
-        println!("{:indent$}{title}\n", "");
-        println!(
-            "{:10}0    10   20   30   40   50   60   70   80   90  100",
-            ""
-        );
-        println!(
-            "{:10}|----|----|----|----|----|----|----|----|----|----|",
-            ""
-        );
-        print!("{:10}", "");
+        write_out(&format!(
+            "{:indent$}{title}\n\n{:10}0    10   20   30   40   50   60   70   80   90  100\n\
+             {:10}|----|----|----|----|----|----|----|----|----|----|\n{:10}",
+            "", "", "", ""
+        ));
         if let Some(live) = &self.live {
             live.set_length(total);
         }
     }
 
     fn advance(&self, amount: u64) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.done += amount;
-        match &self.live {
-            Some(live) => live.inc(amount),
-            None => {
-                let target = (state.done * (DOTS - 1))
-                    .checked_div(state.total)
-                    .unwrap_or(0);
-                self.dots(&mut state, target.min(DOTS - 1));
-            }
+        if let Some(live) = &self.live {
+            return live.inc(amount);
+        }
+        // Workers call this for every page: they meet at the lock only when a dot is due.
+        let done = self.done.fetch_add(amount, Ordering::Relaxed);
+        let total = self.total.load(Ordering::Relaxed);
+        let due = |done: u64| {
+            (done * (DOTS - 1))
+                .checked_div(total)
+                .unwrap_or(0)
+                .min(DOTS - 1)
+        };
+        if due(done + amount) > due(done) {
+            self.dots(due(done + amount));
         }
     }
 
@@ -89,9 +82,8 @@ impl Progress for EseutilBar {
         if let Some(live) = &self.live {
             live.finish_and_clear();
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        self.dots(&mut state, DOTS);
-        println!("\n");
+        self.dots(DOTS);
+        write_out("\n\n");
     }
 }
 

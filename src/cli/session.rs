@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::ArgMatches;
 use serde::Serialize;
 
-use super::escape::escape;
+use super::escape::{escape, escape_lines};
 use super::exit::ExitStatus;
 use super::layout::Layout;
 use crate::error::Error;
@@ -80,10 +80,10 @@ impl Session {
         self.format == Format::Eseutil && std::io::stdout().is_terminal()
     }
 
-    /// Prints in Eseutil's layout only.
+    /// Prints in Eseutil's layout only; names within the text cannot steer the terminal.
     pub fn eseutil(&self, text: &str) {
         if self.format == Format::Eseutil {
-            write_out(text);
+            write_out(&escape_lines(text));
         }
     }
 
@@ -134,7 +134,7 @@ impl Session {
     pub fn failure(&mut self, file: &Path, error: &Error, eseutil: &str) {
         self.note(error.jet());
         match self.format {
-            Format::Eseutil => write_out(eseutil),
+            Format::Eseutil => self.eseutil(eseutil),
             Format::Table => write_out(&format!("{}\n", escape(&error.to_string()))),
             Format::Json => {
                 self.document::<()>(file, error.jet(), Some(error.to_string()), &[], None);

@@ -8,6 +8,8 @@ pub enum Value {
     None,
     /// Always a value; its name in the help.
     Required(&'static str),
+    /// Always a value, and the option may be given several times.
+    Several(&'static str),
     /// One of these words.
     OneOf(&'static str, &'static [&'static str]),
 }
@@ -69,6 +71,13 @@ const PAGE_SIZE: OptionSpec = OptionSpec {
     letters: &[], // /2 /4 /8 /16 /32: the digits are the switch, see normalize
     value: Value::OneOf("KIB", &["2", "4", "8", "16", "32"]),
     help: "Take this page size in KiB instead of reading it from the header (Eseutil: /4, /8, ...)",
+};
+
+const ONE_TABLE: OptionSpec = OptionSpec {
+    long: "table",
+    letters: &["t"],
+    value: Value::Required("TABLE"),
+    help: "Only this table",
 };
 
 /// Every mode, in the order of the help.
@@ -135,6 +144,27 @@ pub const MODES: &[ModeSpec] = &[
         options: &[],
     },
     ModeSpec {
+        name: "mm",
+        about: "Dump the catalog: tables, indexes, columns",
+        description: "Lists every table with its long value tree and indexes, their object ids and \
+            root pages; with --verbose every column, index segment, space hint and callback too. \
+            JSON always holds the whole schema. Like Eseutil it ends with the first page that \
+            cannot be read, and with -550 for a database that needs recovery; tables and JSON \
+            then go on with what the catalog and its shadow still tell. Changes nothing.",
+        files: "FILE",
+        example: "exutil mm priv1.edb /tMsg /v\n    All columns and indexes of the table Msg.",
+        options: &[
+            OptionSpec {
+                long: "verbose",
+                letters: &["v", "v1", "v2"],
+                value: Value::None,
+                help: "Columns, index segments, space hints, sort order versions",
+            },
+            ONE_TABLE,
+            PAGE_SIZE,
+        ],
+    },
+    ModeSpec {
         name: "mp",
         about: "Dump a flush map (.jfm)",
         description: "Prints the header of a flush map and checks its pages. Changes nothing.",
@@ -182,6 +212,55 @@ pub const MODES: &[ModeSpec] = &[
         ],
     },
     ModeSpec {
+        name: "ms",
+        about: "Dump the space that tables and indexes take",
+        description: "Shows for each table, long value tree and index how much space it owns and \
+            how much of that is free, in megabytes and percent, and the sums. Objects below half a \
+            percent of the database are left out unless --verbose. JSON and tables show every \
+            object in pages, and pages that belong to nothing. Like Eseutil it ends with the first \
+            page that cannot be read, and with -550 for a database that needs recovery; tables and \
+            JSON then go on with what can be read. Changes nothing.",
+        files: "FILE",
+        example: "exutil ms priv1.edb /v\n    One line an object; 'Avail' is what new data can use.",
+        options: &[
+            OptionSpec {
+                long: "verbose",
+                letters: &["v"],
+                value: Value::None,
+                help: "Small tables and indexes too",
+            },
+            OptionSpec {
+                long: "fields",
+                letters: &["f"],
+                value: Value::Required("FIELDS"),
+                help: "Columns, by name, separated by commas, or a set: #default, #legacy, \
+                    #spacehints, #leaked, #lvs, #all. Columns about single records, long values, \
+                    runs of pages and the page count cache (IORuns, FwdScans, Int:*, Data:*, LV:*, \
+                    c*, lidMax, VersndNode, *(Cache)) are accepted but stay empty",
+            },
+            OptionSpec {
+                long: "csv",
+                letters: &["csv", "c"],
+                value: Value::None,
+                help: "Commas between the columns",
+            },
+            OptionSpec {
+                long: "leaks",
+                letters: &["l"],
+                value: Value::None,
+                help: "Tell of pages that belong to nothing; they make the run end with an error",
+            },
+            OptionSpec {
+                long: "space-trees",
+                letters: &["d", "d1"],
+                value: Value::None,
+                help: "Show the trees that keep the space itself",
+            },
+            ONE_TABLE,
+            PAGE_SIZE,
+        ],
+    },
+    ModeSpec {
         name: "k",
         about: "Verify the checksum of every page",
         description: "Reads a database once, in parallel, and checks every page's checksum and \
@@ -209,13 +288,62 @@ pub const MODES: &[ModeSpec] = &[
                 long: "temp-database",
                 letters: &["t"],
                 value: Value::Required("FILE"),
-                help: "Accepted for Eseutil's sake; no temporary database is needed",
+                help: "Accepted and ignored: no temporary database is needed",
             },
             OptionSpec {
                 long: "ignore-streaming",
                 letters: &["i"],
                 value: Value::None,
-                help: "Accepted for Eseutil's sake",
+                help: "Accepted and ignored: a streaming file is read only when it is named",
+            },
+            PAGE_SIZE,
+        ],
+    },
+    ModeSpec {
+        name: "g",
+        about: "Check the integrity of a database",
+        description: "Checks everything that can be known of a database: header, space, catalog, every \
+            tree's pages, order and links, records, long values and their reference counts, and every \
+            secondary index against the records. Keys over Unicode text are not recomputed, because \
+            the sort order of the server's Windows version is not known here; that such entries point \
+            to live records, in order and in the right number, is checked all the same. A flush map \
+            (.jfm) beside the database is used if it belongs to it. A dirty database is checked as it \
+            is, with a warning. Never writes to the database.",
+        files: "FILE",
+        example: "exutil g priv1.edb\n    'Integrity check successful.', or what is wrong, page by page.",
+        options: &[
+            OptionSpec {
+                long: "table",
+                letters: &[],
+                value: Value::Required("NAME"),
+                help: "Only this table (may be given again)",
+            },
+            OptionSpec {
+                long: "stage",
+                letters: &[],
+                value: Value::OneOf(
+                    "STAGE",
+                    &["header", "space", "catalog", "trees", "cross-references"],
+                ),
+                help: "Only this pass (may be given again)",
+            },
+            OptionSpec {
+                long: "skip-indexes",
+                letters: &["b"],
+                value: Value::None,
+                help: "Do not compare indexes with records",
+            },
+            OptionSpec {
+                long: "report",
+                letters: &["f"],
+                value: Value::Required("PREFIX"),
+                help: "Write the detailed report to PREFIX.INTEG.RAW",
+            },
+            OptionSpec {
+                long: "temp-database",
+                letters: &["t"],
+                value: Value::Required("FILE"),
+                help: "Accepted for Eseutil's sake; no temporary database is needed",
             },
             PAGE_SIZE,
         ],
@@ -242,7 +370,7 @@ pub const MODES: &[ModeSpec] = &[
             OptionSpec {
                 long: "table",
                 letters: &[],
-                value: Value::Required("TABLE"),
+                value: Value::Several("TABLE"),
                 help: "Only this table; may be given several times",
             },
             OptionSpec {
@@ -288,12 +416,6 @@ impl ModeSpec {
         let own = self.options;
         let is_free = move |common: &&OptionSpec| own.iter().all(|it| it.long != common.long);
         own.iter().chain(COMMON.iter().filter(is_free))
-    }
-
-    /// True when the option may be given several times.
-    #[must_use]
-    pub fn is_repeated(option: &OptionSpec) -> bool {
-        option.long == "table"
     }
 }
 

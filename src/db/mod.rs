@@ -188,22 +188,54 @@ impl Database {
         }
         let pages = Pages::new(self.storage.as_ref(), self.size);
         pages.read(pgno, &mut into.bytes)?;
-        into.corrected = None;
-        match checksum::verify(&into.bytes, self.size, pgno) {
+        into.corrected = self.judge(pgno, &mut into.bytes)?;
+        Ok(into.page())
+    }
+
+    /// Reads `count` pages from `first` on with one call. What could not be read is left to be read
+    /// page by page.
+    ///
+    /// # Errors
+    /// [`PageError`] when any of them cannot be had.
+    pub fn read_run(
+        &self,
+        first: Pgno,
+        count: usize,
+        into: &mut Vec<u8>,
+    ) -> std::result::Result<(), PageError> {
+        let last = u64::from(first.get()) + count as u64;
+        if first.is_null() || last > u64::from(self.last_page.get()) + 1 {
+            return Err(PageError::Beyond);
+        }
+        into.resize(count * self.size.bytes(), 0);
+        let pages = Pages::new(self.storage.as_ref(), self.size);
+        Ok(pages.read_physical(first.physical(), into)?)
+    }
+
+    /// Verifies the bytes of page `pgno`, correcting a single wrong bit in place; returns that bit.
+    ///
+    /// # Errors
+    /// [`PageError`].
+    pub fn judge(
+        &self,
+        pgno: Pgno,
+        bytes: &mut [u8],
+    ) -> std::result::Result<Option<u32>, PageError> {
+        let mut corrected = None;
+        match checksum::verify(bytes, self.size, pgno) {
             Verdict::Good => {}
             Verdict::Correctable { bit } => {
-                if checksum::correct(&mut into.bytes, self.size, pgno).is_none() {
+                if checksum::correct(bytes, self.size, pgno).is_none() {
                     return Err(PageError::Checksum { belongs_to: None });
                 }
-                into.corrected = Some(bit);
+                corrected = Some(bit);
             }
             Verdict::Uninitialized => return Err(PageError::Uninitialized),
             Verdict::Bad { belongs_to } => return Err(PageError::Checksum { belongs_to }),
         }
-        let page = into.page();
-        match page.own_pgno() {
+        match Page::new(bytes, self.size).and_then(Page::own_pgno) {
             Some(own) if own != pgno => Err(PageError::WrongNumber(own)),
-            _ => Ok(page),
+            _ => Ok(corrected),
         }
     }
 }

@@ -132,7 +132,7 @@ impl DbTime {
     }
 
     /// The markers of pages that were shrunk away or reverted (0xFF..FB to 0xFF..FD); they are above
-    /// every real time and must not be compared with the header's. [engine]
+    /// every real time and must not be compared with the header's. [engine source]
     #[must_use]
     pub const fn is_special(self) -> bool {
         self.0 >= 0xFFFF_FFFF_FFFF_FFFB

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::ids::Generation;
 
 /// A position in the log stream, 8 bytes: u16 byte in sector, u16 sector, i32 generation.
-/// Ordered by generation, sector, byte. [verified]
+/// Ordered by generation, sector, byte. [format notes, verified]
 #[binrw]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Lgpos {
@@ -84,7 +84,7 @@ impl Serialize for Lgpos {
 ///
 /// Layout: seconds, minutes, hours, day, month (1-based in every real file, although engine comments
 /// say 0-based), year - 1900, then two bytes: bit 0 of the first says UTC, its bits 1-7 are the low
-/// 7 bits of the milliseconds, bits 1-3 of the second the high 3 bits. [verified]
+/// 7 bits of the milliseconds, bits 1-3 of the second the high 3 bits. [format notes, verified]
 #[binrw]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct LogTime(pub [u8; 8]);
@@ -178,7 +178,7 @@ impl Serialize for LogTime {
 }
 
 /// The identity of a database or of a log stream, 28 bytes: a random number, the time of creation,
-/// a computer name that is empty in every file seen. [verified]
+/// a computer name that is empty in every file seen. [format notes, verified]
 #[binrw]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Signature {
@@ -236,7 +236,7 @@ impl Serialize for Signature {
     }
 }
 
-/// What a header remembers of one backup, 24 bytes. [verified]
+/// What a header remembers of one backup, 24 bytes. [format notes, verified]
 #[binrw]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize)]
 pub struct BackupInfo {

@@ -1,6 +1,6 @@
 //! Format versions: what the numbers in a header mean.
 
-/// `ulVersion` of every database that this library reads. [verified]
+/// `ulVersion` of every database that this library reads. [format notes, verified]
 pub const DB_VERSION: u32 = 0x620;
 
 /// The newest format that the public engine knows; Eseutil prints it as "Engine ulVersion".

@@ -37,6 +37,18 @@ impl JetError {
     pub const DATABASE_PATCH_FILE_MISMATCH: Self = Self(-552);
     /// `JET_errLogSequenceChecksumMismatch`.
     pub const LOG_SEQUENCE_CHECKSUM_MISMATCH: Self = Self(-590);
+    /// `JET_errSoftRecoveryOnBackupDatabase`.
+    pub const SOFT_RECOVERY_ON_BACKUP_DATABASE: Self = Self(-544);
+    /// `JET_errDatabaseLeakInSpace`.
+    pub const DATABASE_LEAK_IN_SPACE: Self = Self(-348);
+    /// `JET_errReadLostFlushVerifyFailure`.
+    pub const READ_LOST_FLUSH_VERIFY_FAILURE: Self = Self(-1119);
+    /// `JET_errObjectNotFound`.
+    pub const OBJECT_NOT_FOUND: Self = Self(-1305);
+    /// `JET_errSecondaryIndexCorrupted`.
+    pub const SECONDARY_INDEX_CORRUPTED: Self = Self(-1414);
+    /// `JET_errColumnNotFound`.
+    pub const COLUMN_NOT_FOUND: Self = Self(-1507);
     /// `JET_errInvalidParameter`.
     pub const INVALID_PARAMETER: Self = Self(-1003);
     /// `JET_errReadVerifyFailure`.

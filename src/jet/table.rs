@@ -93,6 +93,7 @@ pub(super) const TABLE: &[(i32, &str, &str)] = &[
     (-1202, "JET_errDatabaseInUse", "Database in use"),
     (-1201, "JET_errDatabaseDuplicate", "Database already exists"),
     (-1119, "JET_errReadLostFlushVerifyFailure", "The database page read from disk had a previous write not represented on the page."),
+    (-1118, "JET_errReadPgnoVerifyFailure", "The database page read from disk had the wrong page number."),
     (-1108, "JET_errInTransaction", "Operation not allowed within a transaction"),
     (-1105, "JET_errWriteConflictPrimaryIndex", "Update attempted on uncommitted primary index"),
     (-1104, "JET_errInvalidSesid", "Invalid session handle"),

@@ -214,7 +214,7 @@ fn judge_file(report: &mut HeaderReport, header: &DbHeader) {
 }
 
 /// The trailer page is the last whole page of the file; it must carry the signatures and the backup
-/// mark of the header. [engine]
+/// mark of the header. [engine source]
 fn read_trailer(
     file: &FileStorage,
     path: &Path,

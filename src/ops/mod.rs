@@ -1,11 +1,19 @@
 //! What a user asks for, one file per operation: options in, report out. Nothing here prints.
 
+mod catalog_read;
 pub mod checkpoint;
 pub mod checksum;
+mod engine_read;
 pub mod export;
 pub mod flushmap;
 pub mod headers;
 pub mod identify;
+pub mod integrity;
 pub mod logs;
+mod lost_flush;
+mod maintenance;
+pub mod meta_dump;
 pub mod page_dump;
 pub mod required_logs;
+pub mod space_dump;
+mod space_hints;

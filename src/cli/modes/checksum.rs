@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::ArgMatches;
 
 use super::{access_failed, files, flushmap_or_checkpoint, logs, page_size};
+use crate::cli::escape::escape_lines;
 use crate::cli::exit::ExitStatus;
 use crate::cli::layout::Layout;
 use crate::cli::progress::{EseutilBar, LiveBar};
@@ -29,6 +30,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         match parse_range(text) {
             Some(range) => options.pages = Some(range),
             None => {
+                let text = escape_lines(text);
                 eprintln!("Usage Error: Invalid page specification '{text}'.");
                 return ExitStatus::Usage;
             }
@@ -149,7 +151,7 @@ impl Progress for Announced {
     fn start(&self, total: u64) {
         if let Some(text) = &self.text {
             write_out("Initiating CHECKSUM mode...\n");
-            write_out(text);
+            write_out(&escape_lines(text));
         }
         self.bar.iter().for_each(|bar| bar.start(total));
     }

@@ -7,11 +7,17 @@ mod export_files;
 mod flushmap;
 mod header_text;
 mod headers;
+mod integrity;
 mod log_text;
 mod logs;
+mod meta;
+mod meta_text;
 mod node_text;
 mod page;
 mod page_text;
+mod space;
+mod space_fields;
+mod space_text;
 
 use std::path::{Path, PathBuf};
 
@@ -44,9 +50,12 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         "mk" => checkpoint::run(matches),
         "ml" => logs::run(matches),
         "m" => page::run(matches),
+        "mm" => meta::run(matches),
         "mp" => flushmap::run(matches),
+        "ms" => space::run(matches),
         "k" => checksum::run(matches),
         "export" => export::run(matches),
+        "g" => integrity::run(matches),
         _ => ExitStatus::Usage,
     }
 }
@@ -81,6 +90,20 @@ fn access_failed(path: &Path, error: &Error) -> String {
              setting a page size might bypass this failure.\n"
         ),
         _ if jet == JetError::FILE_NOT_FOUND => first,
+        _ => format!("{first}\n{error}\n"),
+    }
+}
+
+/// As [`access_failed`], without advice: what Eseutil prints before it ends.
+fn refused_access(path: &Path, error: &Error) -> String {
+    let first = format!(
+        "Error: Access to source database '{}' failed with Jet error {}.\n",
+        path.display(),
+        error.jet().code()
+    );
+    match error {
+        Error::NoDatabaseHeader { .. } => first,
+        _ if error.jet() == JetError::FILE_NOT_FOUND => first,
         _ => format!("{first}\n{error}\n"),
     }
 }

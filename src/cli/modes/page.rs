@@ -164,7 +164,8 @@ fn page(
     let dump = dump_page(db, pgno)?;
     if session.format == Format::Eseutil {
         session.opened();
-        session.eseutil(&page_text::page(&dump, db.page_size(), raw));
+        // Names are escaped already, and the layout has tabs.
+        crate::cli::session::write_out(&page_text::page(&dump, db.page_size(), raw));
         return Ok(());
     }
     session.report(path, JetError::SUCCESS, &dump.findings, &dump, || {

@@ -20,6 +20,10 @@ pub use row::{CatalogRow, RowFault};
 
 /// Root of `MSysObjects`. [verified: never moves]
 pub const CATALOG_ROOT: Pgno = Pgno::new(4);
+/// Root of the catalog's index over object, type and name.
+pub const CATALOG_NAME_ROOT: Pgno = Pgno::new(7);
+/// Root of the catalog's index over the names of tables.
+pub const CATALOG_TABLES_ROOT: Pgno = Pgno::new(10);
 /// Root of `MSysObjectsShadow`.
 pub const SHADOW_ROOT: Pgno = Pgno::new(24);
 
@@ -41,6 +45,8 @@ pub struct CatalogFault {
     pub page: Pgno,
     /// What is wrong.
     pub what: String,
+    /// The page itself cannot be used, so that any number of rows may be missing.
+    pub page_lost: bool,
 }
 
 /// A table.
@@ -188,6 +194,7 @@ impl Schema {
                 faults.push(CatalogFault {
                     page,
                     what: failure.to_string(),
+                    page_lost: true,
                 })
             },
         );
@@ -199,7 +206,11 @@ impl Schema {
         /// A wrecked catalog page would otherwise fill memory with the same complaint.
         const KEPT: usize = 1000;
         if self.faults.len() < KEPT {
-            self.faults.push(CatalogFault { page, what });
+            self.faults.push(CatalogFault {
+                page,
+                what,
+                page_lost: false,
+            });
         }
     }
 
@@ -234,13 +245,13 @@ impl Schema {
         table.template.as_deref().and_then(|name| self.table(name))
     }
 
-    /// A column of a table by id; `template` looks in the template instead.
+    /// A column of a table by id; `template` looks in the template of a derived table. A template's
+    /// own indexes mark their columns so too. [verified: clean-*, table tmpl]
     #[must_use]
     pub fn column<'s>(&'s self, table: &'s Table, fid: Fid, template: bool) -> Option<&'s Column> {
-        let own = if template {
-            self.template_of(table)?
-        } else {
-            table
+        let own = match &table.template {
+            Some(_) if template => self.template_of(table)?,
+            _ => table,
         };
         own.column(fid)
     }

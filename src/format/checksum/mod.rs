@@ -187,7 +187,7 @@ fn judge_blocks(sums: &mut PageSums, size: PageSize, pgno: Pgno) -> (Verdict, [O
 }
 
 /// A wrong bit of block 0 that lies in a stored checksum of blocks 1 to 3 is mended there before
-/// that block is judged. [engine]
+/// that block is judged. [engine source]
 fn flip_in_stored_sum(sums: &mut PageSums, bit: u32) {
     let start = 8 * BLOCK_SUM_OFFSETS[0] as u32;
     if let Some(inside) = bit.checked_sub(start).filter(|inside| *inside < 3 * 64) {

@@ -1,13 +1,16 @@
 //! Normalised index keys: column values as byte strings that sort as the values do.
 //!
-//! A key is the concatenation of its segments, cut to the index's `KeyMost`. [format notes 9.1 to
-//! 9.3; verified on the keys of engine-written databases unless a line says otherwise]
+//! A key is the concatenation of its segments, cut to the index's `KeyMost`; [`IndexRules`] tells
+//! which keys a row has in an index. [format notes 9.1 to 9.3, 9.5; verified on 45 000
+//! index entries of 26 real databases, all equal, unless a line says otherwise]
 
+mod entries;
 mod segment;
 
 use super::ids::PageSize;
 use super::schema::Coltyp;
 
+pub use entries::{IndexRules, IndexSegment, NullSegment, RowValues, TupleLimits};
 pub use segment::push_segment;
 
 /// Prefix of a null segment. [format notes 9.1]
@@ -150,5 +153,7 @@ pub const fn record_number(number: u32) -> [u8; 4] {
     number.to_be_bytes()
 }
 
+#[cfg(test)]
+mod entries_tests;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@
 //! ```
 //! [format notes 2.1, 2.5, 3; verified on every corpus page]
 
+mod check;
 mod edit;
 mod flags;
 mod node;
@@ -22,6 +23,7 @@ mod node;
 use super::bytes::{u16_at, u32_at, u64_at};
 use super::ids::{DbTime, Objid, PageSize, Pgno};
 
+pub use check::{CheckScratch, StructureFault};
 pub use edit::{NoRoom, PageBuf};
 pub use flags::PageFlags;
 pub use node::{Node, NodeFault, NodeFlags};

@@ -1,5 +1,7 @@
 //! Nodes: key prefix, key suffix, data. [format notes chapter 3, verified]
 
+use std::cmp::Ordering;
+
 use super::Page;
 use crate::format::bytes::u16_at;
 
@@ -123,6 +125,19 @@ impl<'a> Node<'a> {
         self.prefix.iter().chain(self.suffix).copied()
     }
 
+    /// Compares the keys of two nodes.
+    #[must_use]
+    #[inline]
+    pub fn cmp_key(&self, other: &Node<'_>) -> Ordering {
+        cmp_parts((self.prefix, self.suffix), (other.prefix, other.suffix))
+    }
+
+    /// Compares the key with a byte string.
+    #[must_use]
+    pub fn cmp_key_to(&self, key: &[u8]) -> Ordering {
+        cmp_parts((self.prefix, self.suffix), (key, &[]))
+    }
+
     /// Replaces the content of `into` by the key.
     pub fn key_into(&self, into: &mut Vec<u8>) {
         into.clear();
@@ -134,5 +149,49 @@ impl<'a> Node<'a> {
     #[must_use]
     pub fn key(&self) -> Vec<u8> {
         [self.prefix, self.suffix].concat()
+    }
+}
+
+/// Compares two byte strings that are each given in two parts, without putting them together.
+#[inline]
+fn cmp_parts(a: (&[u8], &[u8]), b: (&[u8], &[u8])) -> Ordering {
+    if a.0.len() > b.0.len() {
+        return cmp_parts(b, a).reverse();
+    }
+    let (b_start, b_middle) = b.0.split_at(a.0.len());
+    // The first parts of nodes of one page are the same bytes.
+    let start = if std::ptr::eq(a.0.as_ptr(), b_start.as_ptr()) {
+        Ordering::Equal
+    } else {
+        a.0.cmp(b_start)
+    };
+    start.then_with(|| {
+        let shared = a.1.len().min(b_middle.len());
+        a.1[..shared].cmp(&b_middle[..shared]).then_with(|| {
+            if a.1.len() < b_middle.len() {
+                Ordering::Less
+            } else {
+                a.1[shared..].cmp(b.1)
+            }
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cmp_parts;
+
+    #[test]
+    fn parts_compare_as_the_whole() {
+        let words: [&[u8]; 8] = [b"", b"a", b"ab", b"abc", b"abd", b"b", b"ba", b"abcabc"];
+        for a in words {
+            for b in words {
+                for i in 0..=a.len() {
+                    for j in 0..=b.len() {
+                        assert_eq!(cmp_parts(a.split_at(i), b.split_at(j)), a.cmp(b));
+                    }
+                }
+            }
+        }
     }
 }

@@ -178,6 +178,9 @@ fn push_fixed(
     let stored = slots.iter().filter(|slot| slot.fid.get() <= last.into());
     for slot in stored {
         let (from, size) = (start + usize::from(slot.offset), usize::from(slot.size));
+        if from < into.len() {
+            return Err(EncodeError::Order(slot.fid));
+        }
         into.resize(from + size, NULL_FILL);
         let value = values.iter().find(|value| value.fid == slot.fid);
         let Some(bytes) = value.and_then(|value| value.bytes) else {

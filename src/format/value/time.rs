@@ -6,6 +6,8 @@ use std::fmt;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use crate::format::stamp::LogTime;
+
 const MS_PER_DAY: i64 = 86_400_000;
 /// Days from 1970-01-01 back to 1899-12-30, where OLE dates count from.
 const OLE_EPOCH: i64 = -25_569;
@@ -60,6 +62,24 @@ impl DateTime {
         }
         let since = i64::try_from(self.0 / TICKS_PER_MS).ok()?;
         Some(iso(FILETIME_EPOCH * MS_PER_DAY + since) + "Z")
+    }
+
+    /// The FILETIME in the form of header times; unset for zero and for what is no time.
+    #[must_use]
+    pub fn filetime_log_time(self) -> LogTime {
+        if !FILETIME_RANGE.contains(&self.0) {
+            return LogTime::default();
+        }
+        let ms = FILETIME_EPOCH * MS_PER_DAY + (self.0 / TICKS_PER_MS) as i64;
+        let (days, ms) = (ms.div_euclid(MS_PER_DAY), ms.rem_euclid(MS_PER_DAY));
+        let (year, month, day) = civil(days);
+        let date = (year as u16, month as u8, day as u8);
+        let time = (
+            (ms / 3_600_000) as u8,
+            (ms / 60_000 % 60) as u8,
+            (ms / 1000 % 60) as u8,
+        );
+        LogTime::utc(date, time, (ms % 1000) as u16)
     }
 }
 

@@ -1,0 +1,116 @@
+//! Independent readers agree with each other and with us about the sample databases: libesedb
+//! (`esedbinfo`, `esedbexport`) and dissect.esedb. Samples older than 0x620,9 or with pages below
+//! 4 KiB are not asked of them.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{needs, testdata};
+use exutil::format::dbheader::DbHeader;
+
+/// Rows by table.
+type Rows = BTreeMap<String, usize>;
+
+/// Prints `table<TAB>rows` of every table, reading every column of every row.
+const DISSECT: &str = "
+import sys
+from dissect.esedb import EseDB
+with open(sys.argv[1], 'rb') as file:
+    for table in EseDB(file).tables():
+        rows = 0
+        for record in table.records():
+            record.as_dict()
+            rows += 1
+        print(table.name, rows, sep='\\t')
+";
+
+fn samples() -> Vec<PathBuf> {
+    let fits = |path: &PathBuf| {
+        let header = DbHeader::parse(&std::fs::read(path).unwrap()).unwrap();
+        header.update_major >= 9 && header.page_size().is_some_and(|size| size.bytes() >= 4096)
+    };
+    let mut found: Vec<_> = std::fs::read_dir(testdata())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "edb"))
+        .filter(fits)
+        .collect();
+    found.sort();
+    assert!(found.len() >= 4, "{found:?}");
+    found
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {text}{errors}");
+    text
+}
+
+/// The engine's own tables are not shown by every reader in the same way.
+fn is_users(table: &str) -> bool {
+    !table.starts_with("MSys")
+}
+
+fn by_dissect(python: &Path, file: &Path) -> Rows {
+    output(Command::new(python).args(["-c", DISSECT]).arg(file))
+        .lines()
+        .map(|line| line.split_once('\t').unwrap())
+        .filter(|(table, _)| is_users(table))
+        .map(|(table, rows)| (table.to_owned(), rows.parse().unwrap()))
+        .collect()
+}
+
+/// `esedbexport` writes one file a table, a line of names and a line a row.
+fn by_libesedb(esedbexport: &Path, file: &Path) -> Rows {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("out");
+    output(Command::new(esedbexport).arg("-t").arg(&target).arg(file));
+    std::fs::read_dir(dir.path().join("out.export"))
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let lines = std::fs::read(&path)
+                .unwrap()
+                .iter()
+                .filter(|b| **b == b'\n')
+                .count();
+            // The number of the table follows its name.
+            let table = path.file_stem().unwrap().to_string_lossy().into_owned();
+            (table, lines.saturating_sub(1))
+        })
+        .filter(|(table, _)| is_users(table))
+        .collect()
+}
+
+#[test]
+fn readers_agree() {
+    let (Some(export), Some(python)) = (needs::program("esedbexport"), needs::dissect()) else {
+        return;
+    };
+    for file in samples() {
+        let (one, other) = (by_libesedb(&export, &file), by_dissect(&python, &file));
+        assert_eq!(one, other, "{}", file.display());
+        assert!(one.values().sum::<usize>() > 0, "{}", file.display());
+    }
+}
+
+#[test]
+fn libesedb_sees_what_the_header_says() {
+    let Some(info) = needs::program("esedbinfo") else {
+        return;
+    };
+    for file in samples() {
+        let header = DbHeader::parse(&std::fs::read(&file).unwrap()).unwrap();
+        let text = output(Command::new(&info).arg(&file));
+        let format = format!("0x620,{}", header.update_major);
+        let size = format!("{} bytes", header.page_size().unwrap().bytes());
+        for part in [format, size] {
+            assert!(text.contains(&part), "{}: {part}: {text}", file.display());
+        }
+    }
+}
