@@ -67,6 +67,16 @@ pub enum Error {
         /// The field that does not fit.
         source: Truncated,
     },
+    /// A page that is asked for cannot be had.
+    #[error("'{}': {what}", path.display())]
+    Page {
+        /// The file.
+        path: PathBuf,
+        /// The number that Eseutil gives.
+        jet: JetError,
+        /// Why.
+        what: String,
+    },
     /// No log file of that base name.
     #[error("no log files '{base}*' in '{}'", dir.display())]
     NoLogs {
@@ -98,6 +108,7 @@ impl Error {
             Self::FlushMapCorrupt { .. } => JetError::READ_VERIFY_FAILURE,
             Self::TrailerMismatch { .. } => JetError::DATABASE_PATCH_FILE_MISMATCH,
             Self::NoLogs { .. } => JetError::FILE_NOT_FOUND,
+            Self::Page { jet, .. } => *jet,
         }
     }
 }

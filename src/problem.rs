@@ -2,8 +2,8 @@
 //!
 //! Checkers report a [`Problem`] with its place; this table alone knows its code, severity, JET
 //! number, text, what a repair would do, and what is lost. Codes are never reused: the letter is the
-//! stage (C checkpoint, F file, H header, K catalog, L log, P page, R record, S space, T tree, V long value,
-//! X index), the number counts.
+//! stage (C checkpoint, E exported content, F file, H header, K catalog, L log, P page, R record,
+//! S space, T tree, V long value, X index), the number counts.
 
 use serde::Serialize;
 
@@ -79,6 +79,20 @@ problems! {
         "the table is dropped", "the table";
     CheckpointBadCopy "C001" Warning -533 "one copy of the checkpoint is bad",
         "the good copy is used", "nothing";
+    ExportPageLost "E001" Error -1018 "a page of a table cannot be used",
+        "the page is left out", "the rows that are on it";
+    ExportRowLost "E002" Error -1206 "a row is broken",
+        "the row is left out", "the row";
+    ExportValueLost "E003" Error -1206 "a value cannot be read",
+        "the value becomes null", "the value";
+    ExportLongValueLost "E004" Error -1526 "a long value is missing or broken",
+        "the value becomes null", "the value";
+    ExportCatalogDamaged "E005" Error -1206 "the catalog is damaged",
+        "rebuilt from its shadow", "tables and columns that the shadow does not name either";
+    ExportNotDecoded "E006" Warning -1620 "a value is encrypted or of a compression that cannot be undone here",
+        "none: nothing is wrong with it", "nothing";
+    ExportLinkBroken "E007" Warning -338 "pages of a table were found beside its tree",
+        "they are linked into the tree", "nothing";
     FileUneven "F001" Note 0 "the file's size is not a multiple of its page size",
         "the bytes after the last whole page are left out", "nothing that a page holds";
     FileStreamingMismatch "F002" Error -540 "database and streaming file do not belong together",

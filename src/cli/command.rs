@@ -80,6 +80,10 @@ fn argument(option: &'static OptionSpec) -> Arg {
         Value::Required(name) if option.long == "threads" => arg
             .value_name(name)
             .value_parser(value_parser!(u16).range(1..=1024)),
+        Value::Several(name) => arg
+            .value_name(name)
+            .allow_hyphen_values(true)
+            .action(ArgAction::Append),
         Value::Required(name) => arg.value_name(name).allow_hyphen_values(true),
         Value::OneOf(name, words) => arg
             .value_name(name)

@@ -88,16 +88,20 @@ pub fn normalize(
 /// in the original (`/checksum` is no mode, `/k...` is); `/m` takes its second letter from a later
 /// switch and falls back to the header.
 fn find_mode(word: &str, rest: &mut Vec<OsString>) -> Result<&'static ModeSpec, UsageError> {
-    if let Some(found) = mode(word) {
+    let body = word.strip_prefix(['/', '-']).unwrap_or(word);
+    let body = body.to_ascii_lowercase();
+    // A page, node or tag number turns a dump of the header into one of the page, as in the original.
+    let wants_help = |arg: &OsString| matches!(arg.to_str(), Some("--help" | "/?" | "-?"));
+    if matches!(&*body, "m" | "mh") && rest.iter().any(|arg| names_a_page(arg))
+        || body == "m" && rest.iter().any(wants_help)
+    {
+        return mode("m").ok_or(UsageError::InvalidMode);
+    }
+    if let Some(found) = mode(&body).filter(|_| body != "m") {
         return Ok(found);
     }
-    let body = word
-        .strip_prefix(['/', '-'])
-        .or(word.eq_ignore_ascii_case("m").then_some(word))
-        .ok_or(UsageError::InvalidMode)?
-        .to_ascii_lowercase();
-    if let Some(found) = mode(&body) {
-        return Ok(found);
+    if body.len() == word.len() && body != "m" {
+        return Err(UsageError::InvalidMode);
     }
     match body.as_bytes() {
         [b'm'] => {
@@ -110,6 +114,25 @@ fn find_mode(word: &str, rest: &mut Vec<OsString>) -> Result<&'static ModeSpec, 
         [b'k', ..] => mode("k").ok_or(UsageError::InvalidMode),
         _ => Err(UsageError::InvalidMode),
     }
+}
+
+/// `/p34`, `/n34:2`, `/i34:2`, and their long names. A bare `/p` is the flush map. Who asks `m` for
+/// help wants to know of these.
+fn names_a_page(arg: &OsStr) -> bool {
+    let Some(text) = arg.to_str() else {
+        return false;
+    };
+    if let Some(long) = text.strip_prefix("--") {
+        let name = long.split('=').next().unwrap_or_default();
+        return matches!(name, "page" | "node" | "tag");
+    }
+    let Some([letter, first, ..]) = text.strip_prefix(['/', '-']).map(str::as_bytes) else {
+        return false;
+    };
+    // A path such as /n4/priv1.edb is no page.
+    matches!(letter.to_ascii_lowercase(), b'p' | b'n' | b'i')
+        && (first.is_ascii_digit() || matches!(first, b'-' | b':' | b'['))
+        && !text[1..].contains(['/', '.'])
 }
 
 fn dump_letter(arg: &OsStr) -> Option<char> {
@@ -222,7 +245,7 @@ impl Translator<'_> {
                 self.options.push(format!("--{}", option.long).into());
             }
             Value::None => return Err(invalid()),
-            Value::Required(_) | Value::OneOf(..) => {
+            Value::Required(_) | Value::Several(_) | Value::OneOf(..) => {
                 let glued = glued.trim_start_matches(':');
                 let value = if glued.is_empty() {
                     args.next_if(|next| {
@@ -336,6 +359,45 @@ mod tests {
     }
 
     #[test]
+    fn a_page_number_makes_a_page_dump() {
+        for line in [
+            "exutil /m F /p34",
+            "exutil m F /p34",
+            "exutil -m F -P34",
+            "exutil /mh F /p34",
+            "exutil m F --page 34",
+            "exutil m --page=34 F",
+            "exutil /m /p34 F",
+            "exutil m F /p:34",
+        ] {
+            assert_eq!(
+                translate(line).unwrap(),
+                "exutil m --page=34 -- F",
+                "{line}"
+            );
+        }
+        let same = [
+            ("exutil /m F /p-1", "exutil m --page=-1 -- F"),
+            (
+                "exutil /m F /n34:2 /v",
+                "exutil m --node=34:2 --verbose -- F",
+            ),
+            ("exutil /m F /n[1:34:2]", "exutil m --node=[1:34:2] -- F"),
+            (
+                "exutil m F /i34:0 /8",
+                "exutil m --tag=34:0 --page-size=8 -- F",
+            ),
+            ("exutil /m F /p", "exutil mp -- F"),
+            ("exutil m F", "exutil mh -- F"),
+            ("exutil m F /h", "exutil mh -- F"),
+            ("exutil k F --page 3", "exutil k --page=3 -- F"),
+        ];
+        for (line, expected) in same {
+            assert_eq!(translate(line).unwrap(), expected, "{line}");
+        }
+    }
+
+    #[test]
     fn values_are_glued_or_apart() {
         for line in [
             "exutil mh F /l/logs",
@@ -400,6 +462,10 @@ mod tests {
         assert_eq!(
             translate("exutil mh ntds.dit /!10240 /16 /o").unwrap(),
             "exutil mh --page-size=16 --no-logo -- ntds.dit"
+        );
+        assert_eq!(
+            translate("exutil export F --table A --format csv --table=B --output=/x").unwrap(),
+            "exutil export --table=A --format=csv --table=B --output=/x -- F"
         );
         assert_eq!(
             translate("exutil k --page -1-5 F").unwrap(),

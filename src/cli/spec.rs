@@ -8,6 +8,8 @@ pub enum Value {
     None,
     /// Always a value; its name in the help.
     Required(&'static str),
+    /// Always a value, and the option may be given several times.
+    Several(&'static str),
     /// One of these words.
     OneOf(&'static str, &'static [&'static str]),
 }
@@ -171,6 +173,45 @@ pub const MODES: &[ModeSpec] = &[
         options: &[],
     },
     ModeSpec {
+        name: "m",
+        about: "Dump a page, a node, or a tag of a database",
+        description: "With --page: the header of a page, its checksums, stored and computed, its \
+            tags, sizes of keys and data. With --node: the nodes of a page with key and data, and \
+            what they are: pointer to a child page, extent of a space tree, long value, columns of \
+            a record by the names of the catalog, entry of an index. With --tag: the same by tag \
+            number, tag 0 and reserved tags included. Shows any page as it is, sound or damaged. \
+            Without one of the three this is mh. Changes nothing.",
+        files: "FILE",
+        example: "exutil m priv1.edb /p34\n    Page 34; /n34:0 is its first node, /i34:0 its tag 0.",
+        options: &[
+            OptionSpec {
+                long: "page",
+                letters: &["p"],
+                value: Value::Required("PAGE"),
+                help: "Dump this page; -1 and 0 are the header and its shadow",
+            },
+            OptionSpec {
+                long: "node",
+                letters: &["n"],
+                value: Value::Required("PAGE:LINE"),
+                help: "Dump this node; line -1 is every node",
+            },
+            OptionSpec {
+                long: "tag",
+                letters: &["i"],
+                value: Value::Required("PAGE:TAG"),
+                help: "Dump this tag; tag -1 is every tag",
+            },
+            OptionSpec {
+                long: "verbose",
+                letters: &["v"],
+                value: Value::None,
+                help: "Show the bytes of the page too",
+            },
+            PAGE_SIZE,
+        ],
+    },
+    ModeSpec {
         name: "ms",
         about: "Dump the space that tables and indexes take",
         description: "Shows for each table, long value tree and index how much space it owns and \
@@ -307,6 +348,58 @@ pub const MODES: &[ModeSpec] = &[
             PAGE_SIZE,
         ],
     },
+    ModeSpec {
+        name: "export",
+        about: "Write out the rows of tables",
+        description: "Writes every row with typed values: columns inherited from a template, \
+            defaults, several values of a column, long values. JSON Lines has one object a row; \
+            CSV one file a table, or the one table on standard output; content is a form to \
+            compare databases by. Tables of the engine's own are written only when they are named \
+            or with --system. What is damaged is left out, told of on standard error, and counted \
+            in the summary there. Reads the database as it is: a dirty one may lack what is only \
+            in its logs. Changes nothing, and never overwrites a file.",
+        files: "DB",
+        example: "exutil export ntds.dit --table datatable > datatable.jsonl\n    One JSON object a row; status 4 if something was left out.",
+        options: &[
+            OptionSpec {
+                long: "format",
+                letters: &[],
+                value: Value::OneOf("FORMAT", &["jsonl", "csv", "content"]),
+                help: "JSON Lines (default), CSV, or a content dump with hashes, to compare databases by",
+            },
+            OptionSpec {
+                long: "table",
+                letters: &[],
+                value: Value::Several("TABLE"),
+                help: "Only this table; may be given several times",
+            },
+            OptionSpec {
+                long: "lv",
+                letters: &[],
+                value: Value::OneOf("HOW", &["whole", "hash"]),
+                help: "Values of the long value tree with all their bytes (default), or by length and hash (FNV-1a)",
+            },
+            OptionSpec {
+                long: "deleted",
+                letters: &[],
+                value: Value::None,
+                help: "Also rows that are deleted, but still present on their pages",
+            },
+            OptionSpec {
+                long: "system",
+                letters: &[],
+                value: Value::None,
+                help: "Also the engine's own tables",
+            },
+            OptionSpec {
+                long: "output",
+                letters: &[],
+                value: Value::Required("PATH"),
+                help: "Write to this file, or into this directory one file a table",
+            },
+            PAGE_SIZE,
+        ],
+    },
 ];
 
 /// The mode of this name.
@@ -318,9 +411,11 @@ pub fn mode(name: &str) -> Option<&'static ModeSpec> {
 }
 
 impl ModeSpec {
-    /// Own and common options.
+    /// Own and common options; an own option takes the place of a common one of the same name.
     pub fn all_options(&self) -> impl Iterator<Item = &'static OptionSpec> {
-        self.options.iter().chain(COMMON)
+        let own = self.options;
+        let is_free = move |common: &&OptionSpec| own.iter().all(|it| it.long != common.long);
+        own.iter().chain(COMMON.iter().filter(is_free))
     }
 }
 

@@ -3,6 +3,8 @@
 //! Nothing is trusted: a tree that points into itself ends at the depth limit or when it has shown
 //! more pages than the file has; what cannot be read is reported and left out.
 
+use std::ops::ControlFlow;
+
 use crate::db::{Database, PageBytes, PageError};
 use crate::format::bytes::u32_at;
 use crate::format::ids::{Objid, Pgno};
@@ -70,12 +72,37 @@ impl<'d> Descent<'d> {
         }
     }
 
-    /// Shows every page in key order, parents before their children.
-    pub fn walk(mut self, show: &mut dyn FnMut(Visit<'_>)) {
-        self.down(self.root, Pgno::NULL, 0, show);
+    /// The same walk, when the object is known: a root of another object is left out too.
+    #[must_use]
+    pub const fn of_object(mut self, objid: Objid) -> Self {
+        self.objid = Some(objid);
+        self
     }
 
-    fn down(&mut self, pgno: Pgno, parent: Pgno, depth: usize, show: &mut dyn FnMut(Visit<'_>)) {
+    /// Shows every page in key order, parents before their children.
+    pub fn walk(self, show: &mut dyn FnMut(Visit<'_>)) {
+        let ended = self.walk_until(&mut |visit| {
+            show(visit);
+            ControlFlow::Continue(())
+        });
+        debug_assert!(ended.is_continue());
+    }
+
+    /// As [`Descent::walk`], until `show` breaks off.
+    pub fn walk_until(
+        mut self,
+        show: &mut dyn FnMut(Visit<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.down(self.root, Pgno::NULL, 0, show)
+    }
+
+    fn down(
+        &mut self,
+        pgno: Pgno,
+        parent: Pgno,
+        depth: usize,
+        show: &mut dyn FnMut(Visit<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let mut bytes = PageBytes::new(self.db.page_size());
         let page = match self.enter(pgno, depth, &mut bytes) {
             Ok(page) => page,
@@ -84,13 +111,14 @@ impl<'d> Descent<'d> {
         if page.flags().is_leaf() {
             return show(Visit::Leaf(pgno, page));
         }
-        show(Visit::Internal(pgno, page));
+        show(Visit::Internal(pgno, page))?;
         for line in 0..page.node_count() {
             match page.node(line).ok().as_ref().and_then(child_of) {
-                Some(child) => self.down(child, pgno, depth + 1, show),
-                None => show(Visit::Failed(Pgno::NULL, pgno, &Failure::BadChild(line))),
+                Some(child) => self.down(child, pgno, depth + 1, show)?,
+                None => show(Visit::Failed(Pgno::NULL, pgno, &Failure::BadChild(line)))?,
             }
         }
+        ControlFlow::Continue(())
     }
 
     fn enter<'b>(
@@ -164,7 +192,8 @@ pub fn seek<'b>(
 
 /// The child whose key, an exclusive upper bound, is the first above `key`; the last child's empty
 /// key is above everything. [format notes 4.2, T1]
-fn child_line(page: Page<'_>, key: &[u8]) -> usize {
+#[must_use]
+pub fn child_line(page: Page<'_>, key: &[u8]) -> usize {
     let (mut low, mut high) = (0, page.node_count().saturating_sub(1));
     while low < high {
         let middle = (low + high) / 2;

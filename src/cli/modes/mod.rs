@@ -2,6 +2,8 @@
 
 mod checkpoint;
 mod checksum;
+mod export;
+mod export_files;
 mod flushmap;
 mod header_text;
 mod headers;
@@ -10,6 +12,9 @@ mod log_text;
 mod logs;
 mod meta;
 mod meta_text;
+mod node_text;
+mod page;
+mod page_text;
 mod space;
 mod space_fields;
 mod space_text;
@@ -44,10 +49,12 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         "mh" => headers::run(matches),
         "mk" => checkpoint::run(matches),
         "ml" => logs::run(matches),
+        "m" => page::run(matches),
         "mm" => meta::run(matches),
         "mp" => flushmap::run(matches),
         "ms" => space::run(matches),
         "k" => checksum::run(matches),
+        "export" => export::run(matches),
         "g" => integrity::run(matches),
         _ => ExitStatus::Usage,
     }

@@ -146,6 +146,12 @@ impl<'a> Page<'a> {
         (self.u16(TAG_STATE) & TAG_COUNT_MASK).into()
     }
 
+    /// The tag count and the reserved tags as they are stored (`itagState`).
+    #[must_use]
+    pub fn tag_state(self) -> u16 {
+        self.u16(TAG_STATE)
+    }
+
     /// Number of tags that hold no node: tag 0, and from revision 0x10E on perhaps more.
     #[must_use]
     pub fn reserved_tags(self) -> usize {
@@ -190,6 +196,17 @@ impl<'a> Page<'a> {
                 flags: (ib >> 13) as u8,
             }
         })
+    }
+
+    /// The node flags of a tag: of the tag itself on small pages, of the line on large ones. None are
+    /// set where the line is too short to hold them.
+    #[must_use]
+    pub fn tag_flags(self, itag: usize) -> NodeFlags {
+        if self.size.is_large() {
+            let first = self.line(itag).and_then(|line| u16_at(line, 0));
+            return NodeFlags::new((first.unwrap_or_default() >> 13) as u8);
+        }
+        NodeFlags::new(self.tag(itag).map(|tag| tag.flags).unwrap_or_default())
     }
 
     /// The bytes of a line; `None` when the tag is beyond the page's count or the line leaves the
