@@ -7,6 +7,7 @@
 
 pub mod build;
 pub mod check;
+pub mod damage;
 pub mod db;
 pub mod error;
 pub mod format;

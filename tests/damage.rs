@@ -6,8 +6,8 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use exutil::build::damage::{Damage, damage};
 use exutil::check::{CheckOptions, CheckReport, check};
+use exutil::damage::{Damage, damage};
 use exutil::db::Database;
 use exutil::problem::{Problem, Severity};
 use exutil::progress::Silent;

@@ -25,6 +25,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("log", &["error", "format", "jet", "storage"]),
     ("build", &["format", "tree"]),
     (
+        "check",
+        &["db", "format", "problem", "progress", "storage", "tree"],
+    ),
+    ("damage", &["db", "format", "problem", "storage"]),
+    (
         "ops",
         &[
             "error", "format", "jet", "log", "problem", "progress", "storage",

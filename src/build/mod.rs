@@ -30,7 +30,6 @@
 
 mod catalog;
 mod core;
-pub mod damage;
 mod error;
 mod file;
 mod index;
