@@ -46,6 +46,10 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// The only files that may name `std::fs`, and why.
 const FILE_SYSTEM: &[(&str, &str)] = &[
     ("src/cli/docs.rs", "writes man pages"),
+    (
+        "src/cli/modes/export_files.rs",
+        "creates the files of an export",
+    ),
     ("src/log/names.rs", "lists a folder of logs"),
     ("src/ops/logs.rs", "looks for the checkpoint beside a log"),
     ("src/storage/file.rs", "opens files"),
