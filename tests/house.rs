@@ -32,13 +32,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "ops",
         &[
-            "error", "format", "jet", "log", "problem", "progress", "storage",
+            "check", "db", "error", "format", "jet", "log", "problem", "progress", "storage",
+            "tree",
         ],
     ),
     (
         "cli",
         &[
-            "error", "format", "jet", "log", "ops", "problem", "progress",
+            "check", "db", "error", "format", "jet", "log", "ops", "problem", "progress",
         ],
     ),
 ];
@@ -50,8 +51,16 @@ const FILE_SYSTEM: &[(&str, &str)] = &[
         "src/cli/modes/export_files.rs",
         "creates the files of an export",
     ),
+    (
+        "src/cli/modes/integrity.rs",
+        "writes the report where asked",
+    ),
     ("src/log/names.rs", "lists a folder of logs"),
     ("src/ops/logs.rs", "looks for the checkpoint beside a log"),
+    (
+        "src/ops/space_dump/mod.rs",
+        "asks for the size of the file on disk",
+    ),
     ("src/storage/file.rs", "opens files"),
 ];
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::format::checksum::{self, Verdict};
 use crate::format::dbheader::{DbHeader, HeaderCopies};
+use crate::format::filekind::{self, FileKind};
 use crate::format::ids::{HEADER_PAGES, PageSize, Pgno};
 use crate::format::page::Page;
 use crate::jet::JetError;
@@ -120,6 +121,15 @@ impl Database {
     ) -> Result<Self> {
         let io = |error| Error::io(path, "read", error);
         let start = storage.read_start(HeaderCopies::PROBE_BYTES).map_err(io)?;
+        let kind = filekind::identify(&start);
+        if let FileKind::Log { .. } | FileKind::Checkpoint | FileKind::FlushMap = kind {
+            // Their headers look like one of a database as far as the choice of a copy goes.
+            return Err(Error::WrongFileType {
+                path: path.to_owned(),
+                found: kind.words(),
+                mode: kind.dump_mode().unwrap_or("mh"),
+            });
+        }
         let no_header = || Error::NoDatabaseHeader {
             path: path.to_owned(),
         };

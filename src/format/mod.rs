@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod checksum;
 pub mod compress;
 pub mod dbheader;
+pub mod filekind;
 pub mod flushmap;
 pub mod ids;
 pub mod keys;
