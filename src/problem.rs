@@ -109,6 +109,8 @@ problems! {
         "none: run recovery with the logs named", "what only the logs hold, if they are lost";
     HeaderLegacyPageSize "H006" Note 0 "2 KiB pages, which current engines no longer open",
         "none", "nothing";
+    HeaderObjid "H007" Error -1206 "header's highest object id is not set",
+        "it is set from the highest object id of the pages", "nothing";
     IndexEntryMissing "X001" Error -1414 "a record has no entry in a secondary index",
         "the index is rebuilt", "nothing";
     IndexEntryExtra "X002" Error -1414 "an index entry has no record that it fits",

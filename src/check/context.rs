@@ -3,58 +3,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::db::flush_map::FlushMap;
 use crate::db::{Database, PageBytes, PageError};
-use crate::format::flushmap::{self, FlushMapHeader, PGNOS_PER_PAGE};
 use crate::format::ids::{Objid, Pgno};
 use crate::format::page::Page;
 use crate::problem::{Finding, Place, Problem};
 use crate::progress::Progress;
-use crate::storage::{Pages, Storage};
 
 /// Findings that are kept. More than this nobody reads; they are still counted.
 const KEPT: usize = 100_000;
-
-/// A flush map in memory: two bits a page.
-#[derive(Debug)]
-pub struct FlushMap {
-    data_pages: Vec<Vec<u8>>,
-}
-
-impl FlushMap {
-    /// Reads a flush map if it belongs to the database and was closed in order; any other is of no
-    /// use, because it speaks of other writes. [format notes 11.2]
-    #[must_use]
-    pub fn read(storage: &dyn Storage, db: &Database) -> Option<Self> {
-        let header_page = storage.read_start(flushmap::PAGE.bytes()).ok()?;
-        let header = FlushMapHeader::parse(&header_page).ok()?;
-        let (stored, computed) = flushmap::header_sums(&header_page);
-        let ours = header.sign_flush_map == db.header().sign_flush_map;
-        if stored != computed || !ours || !header.sign_flush_map.is_set() || !header.is_clean() {
-            return None;
-        }
-        let pages = Pages::new(storage, flushmap::PAGE);
-        let wanted = u64::from(db.last_page().get() / PGNOS_PER_PAGE) + 1;
-        let count = pages.count().ok()?.0.saturating_sub(1).min(wanted);
-        let data_pages = (0..count)
-            .map(|number| {
-                let mut page = vec![0; flushmap::PAGE.bytes()];
-                let read = pages.read_physical(number + 1, &mut page);
-                let good =
-                    read.is_ok() && flushmap::verify_data_page(&page, number as u32).is_usable();
-                if good { page } else { Vec::new() }
-            })
-            .collect();
-        Some(Self { data_pages })
-    }
-
-    /// The flush type that a page must have; 0 when the map does not know.
-    #[must_use]
-    pub fn flush_type(&self, pgno: Pgno) -> u8 {
-        let page = self.data_pages.get((pgno.get() / PGNOS_PER_PAGE) as usize);
-        page.and_then(|page| flushmap::flush_type(page, pgno.get() % PGNOS_PER_PAGE))
-            .unwrap_or(0)
-    }
-}
 
 /// What all passes share.
 pub(super) struct Context<'a> {
@@ -127,9 +84,7 @@ impl<'a> Context<'a> {
     ) -> Option<Page<'b>> {
         let problem = match outcome {
             Ok((corrected, page)) => {
-                let expected = self.flush_map.map_or(0, |map| map.flush_type(pgno));
-                let found = page.flags().flush_type();
-                if expected != 0 && found != 0 && expected != found {
+                if self.flush_map.is_some_and(|map| map.lost(pgno, page)) {
                     self.bad_page(pgno, Problem::PageLostFlush, place, -1119);
                     return None;
                 }

@@ -34,12 +34,11 @@ use serde::Serialize;
 
 use crate::db::Database;
 use crate::db::catalog::Schema;
+use crate::db::flush_map::FlushMap;
 use crate::format::dbheader::DbState;
 use crate::format::ids::Pgno;
 use crate::problem::{Finding, Place, Problem, Severity};
 use crate::progress::Progress;
-
-pub use context::FlushMap;
 
 use context::Context;
 
@@ -180,7 +179,16 @@ pub fn check(
         &shadow
     };
     let objects = objects::of(guide);
-    let owners = space::register(&context, &objects, wanted(Stage::Space));
+    let mut owners = None;
+    let judged = wanted(Stage::Space);
+    let mut register = || owners = Some(space::register(&context, &objects, judged));
+    if judged {
+        timed(Stage::Space, &mut register);
+    } else {
+        // Later passes rely on the owners even when what is wrong with them is not asked for.
+        register();
+    }
+    let owners = owners.unwrap_or_else(|| owners::Owners::new(db.last_page(), &objects));
     timed(Stage::Catalog, &mut || {
         catalog::check(&context, &schema, &shadow, &owners)
     });
@@ -209,7 +217,7 @@ fn header(context: &Context<'_>) {
     let header = context.db.header();
     if header.objid_last.get() == 0 {
         context.report(
-            Finding::new(Problem::HeaderBothBad, Place::default())
+            Finding::new(Problem::HeaderObjid, Place::default())
                 .with_detail("objidLast is objidNil (0)"),
         );
     }

@@ -21,7 +21,7 @@ pub(super) struct Object {
 }
 
 /// Root page of the database's own space.
-pub(super) const SYSTEM_ROOT: Pgno = Pgno::new(1);
+const SYSTEM_ROOT: Pgno = Pgno::new(1);
 
 /// All objects that the catalog names: tables, then what belongs to them. The catalog's own trees
 /// come first even when the catalog has no row for them.
@@ -58,6 +58,18 @@ pub(super) fn of(schema: &Schema) -> Vec<Object> {
         );
     }
     objects
+}
+
+/// The database itself, whose space comes from nobody.
+pub(super) fn system() -> Object {
+    Object {
+        objid: Objid::SYSTEM_ROOT,
+        root: SYSTEM_ROOT,
+        parent: Objid::default(),
+        parent_root: Pgno::NULL,
+        table: "SystemRoot".into(),
+        part: String::new(),
+    }
 }
 
 fn table(objid: Objid, root: Pgno, name: &str) -> Object {

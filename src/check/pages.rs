@@ -1,13 +1,13 @@
 //! Pass 4 for trees whose leaves are judged elsewhere: space trees, and the database's own root.
 
 use super::context::{Context, Subject};
-use super::objects::{Object, SYSTEM_ROOT};
+use super::objects;
 use super::owners::Owners;
 use super::tree::{self, Leaves, TreeSpec};
 use super::{CheckOptions, space};
 use crate::db::PageBytes;
 use crate::db::space::{ExtentKind, SpaceHeader};
-use crate::format::ids::{Objid, Pgno};
+use crate::format::ids::Pgno;
 use crate::format::page::{Page, PageFlags};
 
 /// Leaves of which nothing more is asked than that they are sound pages.
@@ -26,14 +26,7 @@ pub(super) fn system_trees(context: &Context<'_>, owners: &Owners, options: &Che
     if !options.tables.is_empty() {
         return;
     }
-    let system = Object {
-        objid: Objid::SYSTEM_ROOT,
-        root: SYSTEM_ROOT,
-        parent: Objid::default(),
-        parent_root: Pgno::NULL,
-        table: "SystemRoot".into(),
-        part: String::new(),
-    };
+    let system = objects::system();
     let subject = space::subject(&system);
     let spec = TreeSpec {
         subject,

@@ -1,7 +1,7 @@
 //! Pass 2, space: who owns what, parents before children. (format notes 13.1, 13.4)
 
 use super::context::{Context, Subject};
-use super::objects::{Object, SYSTEM_ROOT};
+use super::objects::{self, Object};
 use super::owners::Owners;
 use crate::db::PageBytes;
 use crate::db::space::{Extent, ExtentKind, Pool, SpaceEntry, SpaceHeader, split_buffer};
@@ -61,14 +61,7 @@ impl Pass<'_, '_> {
     }
 
     fn root(&mut self) {
-        let system = Object {
-            objid: Objid::SYSTEM_ROOT,
-            root: SYSTEM_ROOT,
-            parent: Objid::default(),
-            parent_root: Pgno::NULL,
-            table: "SystemRoot".into(),
-            part: String::new(),
-        };
+        let system = objects::system();
         self.object(&system);
         let (last, owned) = (self.context.db.last_page(), self.highest_owned());
         let subject = subject(&system);

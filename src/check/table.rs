@@ -269,7 +269,12 @@ impl TableCheck<'_, '_> {
         };
         match planned.comparable {
             Comparable::Keys => report.indexes_compared += 1,
-            Comparable::Bookmarks | Comparable::Existence => report.indexes_not_recomputed += 1,
+            Comparable::Bookmarks | Comparable::Existence => {
+                report.indexes_not_recomputed += 1;
+                let place = subject.page(index.root);
+                self.context
+                    .report(Finding::new(Problem::IndexNotRecomputed, place));
+            }
             Comparable::Nothing => {}
         }
         if planned.comparable == Comparable::Existence {

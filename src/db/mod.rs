@@ -1,6 +1,7 @@
 //! A database file as a whole: its header, its pages by number, its space and its catalog.
 
 pub mod catalog;
+pub mod flush_map;
 pub mod space;
 
 use std::path::{Path, PathBuf};

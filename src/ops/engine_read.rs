@@ -14,7 +14,7 @@ use crate::format::page::{Node, Page};
 use crate::jet::JetError;
 use crate::tree::walk::{MAX_DEPTH, child_of};
 
-use super::lost_flush::FlushStates;
+use crate::db::flush_map::FlushMap;
 
 /// Why reading ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -62,7 +62,7 @@ pub(super) type Show<'s> = dyn FnMut(Pgno, Page<'_>, &Node<'_>) -> Step<ControlF
 /// A database, read strictly.
 pub(super) struct Reader<'d> {
     pub db: &'d Database,
-    flushes: Option<FlushStates>,
+    flushes: Option<FlushMap>,
 }
 
 impl<'d> Reader<'d> {
@@ -70,7 +70,7 @@ impl<'d> Reader<'d> {
     pub fn new(db: &'d Database) -> Self {
         Self {
             db,
-            flushes: FlushStates::beside(db),
+            flushes: FlushMap::beside(db),
         }
     }
 

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::check::{self, CheckOptions, CheckReport, FlushMap};
+use crate::check::{self, CheckOptions, CheckReport};
 use crate::db::Database;
+use crate::db::flush_map::FlushMap;
 use crate::error::Result;
 use crate::format::dbheader::DbState;
 use crate::format::ids::PageSize;
@@ -13,7 +14,6 @@ use crate::jet::JetError;
 use crate::ops::headers::{HeaderOptions, read_headers};
 use crate::problem::Severity;
 use crate::progress::Progress;
-use crate::storage::FileStorage;
 
 /// What to check, and how to open the file.
 #[derive(Debug, Clone, Default)]
@@ -78,16 +78,13 @@ pub fn check_database(
         },
     )?;
     let db = Database::open(path, options.page_size)?;
-    let map_path = path.with_extension("jfm");
-    let flush_map = FileStorage::open(&map_path)
-        .ok()
-        .and_then(|file| FlushMap::read(&file, &db));
+    let flush_map = FlushMap::beside(&db);
     let mut check = check::check(&db, flush_map.as_ref(), &options.check, progress);
     check.findings.splice(0..0, headers.findings);
     check.findings.dedup();
     Ok(IntegrityReport {
         path: path.to_owned(),
-        flush_map: flush_map.is_some().then_some(map_path),
+        flush_map: flush_map.is_some().then(|| FlushMap::path_beside(&db)),
         check,
         last_full_backup: db.header().backup_full_prev.time,
     })

@@ -10,7 +10,6 @@ pub mod headers;
 pub mod identify;
 pub mod integrity;
 pub mod logs;
-mod lost_flush;
 mod maintenance;
 pub mod meta_dump;
 pub mod page_dump;
