@@ -2,7 +2,7 @@
 //!
 //! 1. `header`: copies, state, size (no page is read).
 //! 2. `space`: the space header and trees of every object, parents first; leaves an owner for every
-//!    page ([`owners`]), on which every later pass relies. Memory: 2 to 4 bytes and 2 bits a page.
+//!    page (`owners`), on which every later pass relies. Memory: 2 to 4 bytes and 2 bits a page.
 //! 3. `catalog`: rows plausible, objects where they should be, shadow equal to the original.
 //! 4. `trees`: every page of every tree once, in parallel: checksum, structure, order, links, owner;
 //!    with it, on the same visit, records, long values and index entries. Memory: an internal page a
