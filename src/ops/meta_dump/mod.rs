@@ -189,11 +189,16 @@ impl MetaDump {
 /// [`Error::NoDatabaseHeader`](crate::error::Error::NoDatabaseHeader). Damage beyond the header is
 /// part of the report.
 pub fn dump_meta(path: &Path, options: &MetaOptions) -> Result<MetaDump> {
-    let db = Database::open(path, options.page_size)?;
-    let collected = collect::collect(&db, options);
+    Ok(meta_of(&Database::open(path, options.page_size)?, options))
+}
+
+/// The metadata of an opened database.
+#[must_use]
+pub fn meta_of(db: &Database, options: &MetaOptions) -> MetaDump {
+    let collected = collect::collect(db, options);
     let stop = collected.stopped.map(|stopped| stopped.stop);
-    Ok(MetaDump {
-        path: path.to_owned(),
+    MetaDump {
+        path: db.path().to_owned(),
         page_size: db.page_size(),
         locales: collected.locales,
         tables: collected.tables,
@@ -202,7 +207,7 @@ pub fn dump_meta(path: &Path, options: &MetaOptions) -> Result<MetaDump> {
             .and_then(super::space_dump::finding)
             .into_iter()
             .collect(),
-    })
+    }
 }
 
 #[allow(
