@@ -134,6 +134,32 @@ impl Coltyp {
         })
     }
 
+    /// The engine's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Deleted => "<deleted>",
+            Self::Bit => "Bit",
+            Self::UnsignedByte => "UnsignedByte",
+            Self::Short => "Short",
+            Self::Long => "Long",
+            Self::Currency => "Currency",
+            Self::Single => "IEEESingle",
+            Self::Double => "IEEEDouble",
+            Self::DateTime => "DateTime",
+            Self::Binary => "Binary",
+            Self::Text => "Text",
+            Self::LongBinary => "LongBinary",
+            Self::LongText => "LongText",
+            Self::Slv => "SLV",
+            Self::UnsignedLong => "UnsignedLong",
+            Self::LongLong => "LongLong",
+            Self::Guid => "GUID",
+            Self::UnsignedShort => "UnsignedShort",
+            Self::UnsignedLongLong => "UnsignedLongLong",
+        }
+    }
+
     /// The catalog's number.
     #[must_use]
     pub const fn number(self) -> u32 {

@@ -269,28 +269,12 @@ fn column_flag_lines(out: &mut Layout, meta: &ColumnMeta) {
     }
 }
 
-/// Eseutil's names; the obsolete streaming type is the only one it does not know.
+/// The names of the metadata dump, which differ from the others in two obsolete types.
 const fn type_name(coltyp: Coltyp) -> &'static str {
     match coltyp {
         Coltyp::Deleted => "Deleted",
-        Coltyp::Bit => "Bit",
-        Coltyp::UnsignedByte => "UnsignedByte",
-        Coltyp::Short => "Short",
-        Coltyp::Long => "Long",
-        Coltyp::Currency => "Currency",
-        Coltyp::Single => "IEEESingle",
-        Coltyp::Double => "IEEEDouble",
-        Coltyp::DateTime => "DateTime",
-        Coltyp::Binary => "Binary",
-        Coltyp::Text => "Text",
-        Coltyp::LongBinary => "LongBinary",
-        Coltyp::LongText => "LongText",
         Coltyp::Slv => "???(13)",
-        Coltyp::UnsignedLong => "UnsignedLong",
-        Coltyp::LongLong => "LongLong",
-        Coltyp::Guid => "GUID",
-        Coltyp::UnsignedShort => "UnsignedShort",
-        Coltyp::UnsignedLongLong => "UnsignedLongLong",
+        other => other.name(),
     }
 }
 

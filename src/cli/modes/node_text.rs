@@ -130,7 +130,7 @@ fn head(column: &ColumnDump) -> String {
     const TEMPLATE: u32 = 0x8000_0000;
     let id = u32::from(column.fid.get()) | if column.template { TEMPLATE } else { 0 };
     let name = column.name.as_deref().unwrap_or("UnknownColName ");
-    let coltyp = column.coltyp.map_or("UnknownColType", type_name);
+    let coltyp = column.coltyp.map_or("UnknownColType", Coltyp::name);
     format!("{id} (0x{id:x}):  [{coltyp:<16}] {}", escape(name))
 }
 
@@ -207,29 +207,4 @@ fn shown(out: &mut Text, bytes: &[u8], most: usize) {
         out.line("...");
     }
     out.line("");
-}
-
-/// The engine's names of the column types.
-const fn type_name(coltyp: Coltyp) -> &'static str {
-    match coltyp {
-        Coltyp::Deleted => "<deleted>",
-        Coltyp::Bit => "Bit",
-        Coltyp::UnsignedByte => "UnsignedByte",
-        Coltyp::Short => "Short",
-        Coltyp::Long => "Long",
-        Coltyp::Currency => "Currency",
-        Coltyp::Single => "IEEESingle",
-        Coltyp::Double => "IEEEDouble",
-        Coltyp::DateTime => "DateTime",
-        Coltyp::Binary => "Binary",
-        Coltyp::Text => "Text",
-        Coltyp::LongBinary => "LongBinary",
-        Coltyp::LongText => "LongText",
-        Coltyp::Slv => "SLV",
-        Coltyp::UnsignedLong => "UnsignedLong",
-        Coltyp::LongLong => "LongLong",
-        Coltyp::Guid => "GUID",
-        Coltyp::UnsignedShort => "UnsignedShort",
-        Coltyp::UnsignedLongLong => "UnsignedLongLong",
-    }
 }
