@@ -5,9 +5,14 @@ mod cli;
 
 use std::path::Path;
 
+use exutil::check::{CheckOptions, check};
+use exutil::db::Database;
 use exutil::format::ids::Pgno;
 use exutil::jet::JetError;
-use exutil::ops::space_dump::{CountPages, ObjectKind, SpaceDump, SpaceOptions, dump_space};
+use exutil::ops::space_dump::{
+    CountPages, ObjectKind, ShapeOf, SpaceDump, SpaceOptions, dump_space,
+};
+use exutil::progress::Silent;
 
 const SAMPLES: [&str; 6] = [
     "priv1.edb",
@@ -46,6 +51,73 @@ fn every_page_of_a_sound_database_is_accounted_for() {
             assert!(object.error.is_none(), "{name} {}", object.name);
         }
     }
+}
+
+fn shape(path: &Path, shape: ShapeOf) -> SpaceDump {
+    let options = SpaceOptions {
+        pages: CountPages::Strictly,
+        shape,
+        ..SpaceOptions::default()
+    };
+    dump_space(path, &options).unwrap()
+}
+
+#[test]
+fn shapes_agree_with_what_counts_pages_and_with_the_integrity_check() {
+    for name in SAMPLES {
+        let path = cli::testdata(name);
+        let report = shape(&path, ShapeOf::Everything);
+        let db = Database::open(&path, None).unwrap();
+        let checked = check(&db, None, &CheckOptions::default(), &Silent);
+        for object in &report.objects {
+            let (pages, shape) = (object.pages.unwrap(), object.shape.as_ref().unwrap());
+            let data = shape.data.as_ref().unwrap();
+            let what = format!("{name} {}", object.name);
+            assert_eq!(shape.internal.nodes.count, pages.internal, "{what}");
+            assert_eq!(data.nodes.count, pages.data, "{what}");
+            assert_eq!(shape.leaf_runs.pages.total, pages.data, "{what}");
+            assert_eq!(data.nodes.total, data.key_bytes.count, "{what}");
+            let hits = data.nodes_histogram.hits();
+            assert_eq!(hits.iter().sum::<u64>(), pages.data, "{what}");
+            // Every internal node is a page below the root.
+            let below = pages.internal + pages.data - 1;
+            assert_eq!(shape.internal.nodes.total, below, "{what}");
+            let is_long = object.kind == ObjectKind::LongValues;
+            assert_eq!(shape.long_values.is_some(), is_long, "{what}");
+            let table = checked
+                .tables
+                .iter()
+                .find(|table| Some(&table.name) == object.table.as_ref());
+            let live = data.nodes.total - data.deleted_bytes.count;
+            if let (Some(table), ObjectKind::Table) = (table, object.kind) {
+                assert_eq!(live, table.records, "{what}");
+            }
+            if let (Some(table), Some(long)) = (table, &shape.long_values) {
+                assert_eq!(long.corrupt, 0, "{what}");
+                assert_eq!(long.bytes.count, table.long_values, "{what}");
+                assert!(long.highest > 0 && long.stored_bytes.total <= long.bytes.total);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_damaged_leaf_matters_only_where_leaves_are_read() {
+    let report = shape(&cli::testdata("priv1.edb"), ShapeOf::Nothing);
+    let messages = report.objects.iter().find(|object| object.name == "Msg");
+    let root = messages.unwrap().root;
+    let db = Database::open(&cli::testdata("priv1.edb"), None).unwrap();
+    let mut bytes = exutil::db::PageBytes::new(db.page_size());
+    let page = db.read(root, &mut bytes).unwrap();
+    let leaf = exutil::tree::walk::child_of(&page.node(1).unwrap()).unwrap();
+    let copy = cli::damaged("priv1.edb", |bytes| {
+        bytes[(leaf.get() as usize + 1) * 4096 + 2000] ^= 3;
+    });
+    for of in [ShapeOf::Nothing, ShapeOf::Internal] {
+        assert_eq!(shape(copy.path(), of).jet(), JetError::SUCCESS);
+    }
+    let whole = shape(copy.path(), ShapeOf::Everything);
+    assert_eq!(whole.stopped.unwrap().stop.page, Some(leaf));
 }
 
 #[test]
@@ -114,6 +186,17 @@ fn the_dump_reads_as_eseutil_has_it() {
     insta::assert_snapshot!("mini_8k_leaked_csv", leaked);
     let hints = cli::run(&["/ms", "mini-32k.edb", "/f#spacehints", "/v", "/o"]);
     insta::assert_snapshot!("mini_32k_hints", hints);
+    let columns =
+        "/fName,Type,IORuns,FwdScans,Int:KeySizes,Data:Nodes,Node%Tbl,cLVRefs,LV:Size,LV:Comp";
+    insta::assert_snapshot!(
+        "priv1_shape",
+        cli::run(&["/ms", "priv1.edb", columns, "/v", "/o"])
+    );
+    let long = "/fName,LV:Size(histo),LV:Ratio(histo),lidMax";
+    insta::assert_snapshot!(
+        "priv1_long_values_csv",
+        cli::run(&["/ms", "priv1.edb", long, "/v", "/c", "/o"])
+    );
     insta::assert_snapshot!("dirty", cli::run(&["ms", "dirty.edb", "/o"]));
     insta::assert_snapshot!(
         "unknown_field",

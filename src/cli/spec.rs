@@ -234,9 +234,8 @@ pub const MODES: &[ModeSpec] = &[
                 letters: &["f"],
                 value: Value::Required("FIELDS"),
                 help: "Columns, by name, separated by commas, or a set: #default, #legacy, \
-                    #spacehints, #leaked, #lvs, #all. Columns about single records, long values, \
-                    runs of pages and the page count cache (IORuns, FwdScans, Int:*, Data:*, LV:*, \
-                    c*, lidMax, VersndNode, *(Cache)) are accepted but stay empty",
+                    #spacehints, #leaked, #lvs, #all. The page count cache and \
+                    the disk model of long values (*(Cache), LV:*Seeks*, LV:*Bytes*) are accepted but stay empty",
             },
             OptionSpec {
                 long: "csv",

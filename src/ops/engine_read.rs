@@ -100,46 +100,14 @@ impl<'d> Reader<'d> {
 
     /// Shows every node of a tree's leaves from the key `from` on, until `show` breaks.
     pub fn walk(&self, root: Pgno, from: &[u8], show: &mut Show<'_>) -> Step<()> {
-        let mut left = self.db.last_page().get().saturating_add(1);
-        self.down(root, from, 0, &mut left, show).map(|_| ())
-    }
-
-    fn down(
-        &self,
-        pgno: Pgno,
-        from: &[u8],
-        depth: usize,
-        left: &mut u32,
-        show: &mut Show<'_>,
-    ) -> Step<ControlFlow<()>> {
-        let broken = Stop::at(JetError::DATABASE_CORRUPTED, pgno);
-        *left = left.checked_sub(1).ok_or(broken)?;
-        let mut bytes = self.buffer();
-        let page = self.page(pgno, &mut bytes)?;
-        let leaf = page.flags().is_leaf();
-        if depth >= MAX_DEPTH {
-            return Err(broken);
-        }
-        for line in 0..page.node_count() {
-            let node = page.node(line).map_err(|_| broken)?;
-            let go_on = if leaf {
-                if node.key_bytes().lt(from.iter().copied()) {
-                    continue;
-                }
-                show(pgno, page, &node)?
-            } else {
-                // The key of a child is an exclusive upper bound; the last one has none.
-                if node.key_len() > 0 && node.key_bytes().le(from.iter().copied()) {
-                    continue;
-                }
-                let child = child_of(&node).ok_or(broken)?;
-                self.down(child, from, depth + 1, left, show)?
-            };
-            if go_on.is_break() {
-                return Ok(go_on);
-            }
-        }
-        Ok(ControlFlow::Continue(()))
+        let mut walk = Walk {
+            reader: self,
+            from,
+            left: self.db.last_page().get().saturating_add(1),
+            spare: Vec::new(),
+            show,
+        };
+        walk.down(root, 0).map(|_| ())
     }
 
     /// What the engine reads when it attaches: the state, the root, the last owned page.
@@ -162,6 +130,56 @@ impl<'d> Reader<'d> {
         }
         self.page(crate::db::catalog::CATALOG_ROOT, &mut bytes)?;
         Ok(())
+    }
+}
+
+/// A walk over the nodes of one tree's leaves.
+struct Walk<'w, 's> {
+    reader: &'w Reader<'w>,
+    from: &'w [u8],
+    /// Pages that may still be read; a tree that points into itself ends here.
+    left: u32,
+    /// Buffers of the levels, used again page after page.
+    spare: Vec<PageBytes>,
+    show: &'w mut Show<'s>,
+}
+
+impl Walk<'_, '_> {
+    fn down(&mut self, pgno: Pgno, depth: usize) -> Step<ControlFlow<()>> {
+        let spare = self.spare.pop();
+        let mut bytes = spare.unwrap_or_else(|| self.reader.buffer());
+        let go_on = self.page(pgno, depth, &mut bytes)?;
+        self.spare.push(bytes);
+        Ok(go_on)
+    }
+
+    fn page(&mut self, pgno: Pgno, depth: usize, bytes: &mut PageBytes) -> Step<ControlFlow<()>> {
+        let broken = Stop::at(JetError::DATABASE_CORRUPTED, pgno);
+        self.left = self.left.checked_sub(1).ok_or(broken)?;
+        let page = self.reader.page(pgno, bytes)?;
+        let leaf = page.flags().is_leaf();
+        if depth >= MAX_DEPTH {
+            return Err(broken);
+        }
+        for line in 0..page.node_count() {
+            let node = page.node(line).map_err(|_| broken)?;
+            let go_on = if leaf {
+                if node.key_bytes().lt(self.from.iter().copied()) {
+                    continue;
+                }
+                (self.show)(pgno, page, &node)?
+            } else {
+                // The key of a child is an exclusive upper bound; the last one has none.
+                if node.key_len() > 0 && node.key_bytes().le(self.from.iter().copied()) {
+                    continue;
+                }
+                self.down(child_of(&node).ok_or(broken)?, depth + 1)?
+            };
+            if go_on.is_break() {
+                return Ok(go_on);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 }
 

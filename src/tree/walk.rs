@@ -58,6 +58,8 @@ pub struct Descent<'d> {
     root: Pgno,
     objid: Option<Objid>,
     shown: u32,
+    /// Buffers of the levels, used again page after page.
+    spare: Vec<PageBytes>,
 }
 
 impl<'d> Descent<'d> {
@@ -69,6 +71,7 @@ impl<'d> Descent<'d> {
             root,
             objid: None,
             shown: 0,
+            spare: Vec::new(),
         }
     }
 
@@ -103,8 +106,22 @@ impl<'d> Descent<'d> {
         depth: usize,
         show: &mut dyn FnMut(Visit<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let mut bytes = PageBytes::new(self.db.page_size());
-        let page = match self.enter(pgno, depth, &mut bytes) {
+        let spare = self.spare.pop();
+        let mut bytes = spare.unwrap_or_else(|| PageBytes::new(self.db.page_size()));
+        let ended = self.page(pgno, parent, depth, &mut bytes, show);
+        self.spare.push(bytes);
+        ended
+    }
+
+    fn page(
+        &mut self,
+        pgno: Pgno,
+        parent: Pgno,
+        depth: usize,
+        bytes: &mut PageBytes,
+        show: &mut dyn FnMut(Visit<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let page = match self.enter(pgno, depth, bytes) {
             Ok(page) => page,
             Err(failure) => return show(Visit::Failed(pgno, parent, &failure)),
         };

@@ -16,6 +16,7 @@ mod node_text;
 mod page;
 mod page_text;
 mod space;
+mod space_cells;
 mod space_fields;
 mod space_text;
 

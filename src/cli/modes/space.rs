@@ -42,6 +42,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         page_size: page_size(matches),
         table,
         pages,
+        shape: shown.columns.shape(),
     };
     for path in files(matches) {
         dump(&mut session, path, &options, &shown);

@@ -1,16 +1,26 @@
 //! The columns of a space dump: names, widths and what stands in them. The names are Eseutil's,
 //! because `/f` takes them. [engine]
 
-use crate::ops::space_dump::{
-    CountPages, ObjectKind, PooledExtent, SpaceHints, SpaceNumbers, SpaceObject, SpacePool,
-    TreePages,
-};
+use crate::ops::space_dump::{CountPages, ObjectKind, ShapeOf, SpaceObject, SpacePool};
 
+use super::space_cells::{
+    available, average, counts, data, figures, hint, hint_percent, internal, kind, long_values,
+    megabytes, name, of_table, pages, percent, runs, space,
+};
 use crate::db::space::Pool;
 
 /// Heading of a column of five figures and a sum.
 const SPREAD: &str = "   Count,  Min,  Ave, StdDev,  Max,       Total";
 const SPREAD_WIDTH: usize = 48;
+/// Headings of the bounds of histograms.
+const NODES: &str = "   1-Node,   2-Nodes,   3-Nodes,   4-Nodes,   8-Nodes,  16-Nodes,  32-Nodes,\
+    \x20 64-Nodes,  96-Nodes, 128-Nodes, 256-Nodes, 512-Nodes,1024-Nodes, Over-1024";
+const RUNS: &str = "    1-Page,   2-Pages,   3-Pages,   4-Pages,   8-Pages,  16-Pages,  32-Pages,\
+    \x20 64-Pages,  96-Pages, 128-Pages,  Over-128";
+const SIZES: &str = "       4KB,       8KB,      16KB,      32KB,      64KB,     128KB,\
+    \x20    256KB,     512KB,       1MB,       2MB,  Over-2MB";
+const RATIOS: &str = "       30%,       40%,       50%,       60%,       70%,       80%,\
+    \x20      90%,       93%,       95%,       97%,      100%";
 
 /// What a column needs to be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +29,9 @@ enum Need {
     Space,
     /// The internal pages of the trees.
     Pages,
-    /// All pages, or a figure that this program does not have: the column stays empty.
+    /// What the internal pages look like.
+    Internal,
+    /// What all pages look like.
     Walk,
 }
 
@@ -31,6 +43,8 @@ pub(super) struct Cell<'a> {
     pub database: u64,
     /// Pages of the table that was shown last.
     pub table: u64,
+    /// Nodes of its data tree.
+    pub table_nodes: u64,
     /// Bytes of a page.
     pub page: u64,
 }
@@ -73,6 +87,50 @@ const fn paged(
     }
 }
 
+/// A column about the shape of a tree.
+const fn shaped(
+    need: Need,
+    name: &'static str,
+    width: usize,
+    show: fn(&Cell<'_>, usize) -> Option<String>,
+) -> Field {
+    Field {
+        need,
+        ..field(name, width, show)
+    }
+}
+
+/// A column of five figures and a sum about the shape of a tree.
+const fn shape_spread(
+    need: Need,
+    name: &'static str,
+    show: fn(&Cell<'_>, usize) -> Option<String>,
+) -> Field {
+    Field {
+        need,
+        ..spread(name, show)
+    }
+}
+
+/// A column of a number for each bound of a histogram.
+const fn histogram(
+    need: Need,
+    name: &'static str,
+    parts: &'static str,
+    show: fn(&Cell<'_>, usize) -> Option<String>,
+) -> Field {
+    Field {
+        need,
+        parts,
+        ..field(name, histogram_width(parts), show)
+    }
+}
+
+/// Eseutil's widths, which leave no room for the commas of the longest. [engine]
+const fn histogram_width(parts: &str) -> usize {
+    if parts.len() > 120 { 152 } else { 120 }
+}
+
 const fn spread(name: &'static str, show: fn(&Cell<'_>, usize) -> Option<String>) -> Field {
     Field {
         parts: SPREAD,
@@ -80,11 +138,9 @@ const fn spread(name: &'static str, show: fn(&Cell<'_>, usize) -> Option<String>
     }
 }
 
+/// A figure that this program does not have: the column stays empty.
 const fn unknown(name: &'static str, width: usize) -> Field {
-    Field {
-        need: Need::Walk,
-        ..field(name, width, |_, _| None)
-    }
+    field(name, width, |_, _| None)
 }
 
 /// Every column, in the order of `/f#all`.
@@ -201,17 +257,21 @@ const FIELDS: &[Field] = &[
     }),
     spread("OwnExt", |cell, _| {
         let extents = space(cell)?.owned_extents.iter();
-        Some(figures(extents.map(|extent| extent.count.into())))
+        Some(figures(
+            &extents.map(|extent| extent.count.into()).collect(),
+        ))
     }),
     spread("GenAvailExt", |cell, _| {
-        Some(figures(available(space(cell)?, &|pool| {
+        let runs = available(space(cell)?, &|pool| {
             matches!(pool, SpacePool::Primary | SpacePool::Entry(Pool::General))
-        })))
+        });
+        Some(figures(&runs.collect()))
     }),
     spread("ContigAvailExt", |cell, _| {
-        Some(figures(available(space(cell)?, &|pool| {
+        let runs = available(space(cell)?, &|pool| {
             pool == SpacePool::Entry(Pool::Continuous)
-        })))
+        });
+        Some(figures(&runs.collect()))
     }),
     paged("Empty", 5, |cell, _| {
         let words = if pages(cell)?.empty { " yes " } else { "  no " };
@@ -226,35 +286,102 @@ const FIELDS: &[Field] = &[
     paged("Depth", 5, |cell, width| {
         Some(format!("{:width$}", pages(cell)?.depth))
     }),
-    unknown("IORuns", 6),
-    unknown("IORuns(histo)", 120),
-    unknown("FwdScans", 8),
-    unknown("Int:FreeBytes", SPREAD_WIDTH),
-    unknown("Int:Nodes", SPREAD_WIDTH),
-    unknown("Int:Nodes(histo)", 152),
-    unknown("Int:KeySizes", SPREAD_WIDTH),
-    unknown("Int:KeyComp", SPREAD_WIDTH),
-    unknown("Data:FreeBytes", SPREAD_WIDTH),
-    unknown("Data:Nodes", SPREAD_WIDTH),
-    unknown("Data:Nodes(histo)", 152),
-    unknown("Node%Tbl", 9),
-    unknown("Data:KeySizes", SPREAD_WIDTH),
-    unknown("Data:DataSizes", SPREAD_WIDTH),
-    unknown("Data:KeyComp", SPREAD_WIDTH),
-    unknown("Data:ReservedTags", SPREAD_WIDTH),
-    unknown("Data:Unreclaim", SPREAD_WIDTH),
-    unknown("VersndNode", 10),
-    unknown("cLVRefs", 12),
-    unknown("cCorrLVs", 12),
-    unknown("cSepRtChk", 12),
-    unknown("cPartDelLVs", 12),
-    unknown("lidMax", 12),
-    unknown("LV:ChunkSize", 12),
-    unknown("LV:Size", 14),
-    unknown("LV:Size(histo)", 120),
-    unknown("LV:Comp", 12),
-    unknown("LV:Comp(histo)", 120),
-    unknown("LV:Ratio(histo)", 120),
+    shaped(Need::Internal, "IORuns", 6, |cell, width| {
+        Some(average(&runs(cell)?.pages, width))
+    }),
+    histogram(Need::Internal, "IORuns(histo)", RUNS, |cell, _| {
+        Some(counts(runs(cell)?.histogram.hits()))
+    }),
+    shaped(Need::Internal, "FwdScans", 8, |cell, width| {
+        Some(format!("{:width$}", runs(cell)?.forward_scans))
+    }),
+    shape_spread(Need::Internal, "Int:FreeBytes", |cell, _| {
+        Some(figures(&internal(cell)?.free_bytes))
+    }),
+    shape_spread(Need::Internal, "Int:Nodes", |cell, _| {
+        Some(figures(&internal(cell)?.nodes))
+    }),
+    histogram(Need::Internal, "Int:Nodes(histo)", NODES, |cell, _| {
+        Some(counts(internal(cell)?.nodes_histogram.hits()))
+    }),
+    shape_spread(Need::Internal, "Int:KeySizes", |cell, _| {
+        Some(figures(&internal(cell)?.key_bytes))
+    }),
+    shape_spread(Need::Internal, "Int:KeyComp", |cell, _| {
+        Some(figures(&internal(cell)?.prefix_bytes))
+    }),
+    shape_spread(Need::Walk, "Data:FreeBytes", |cell, _| {
+        Some(figures(&data(cell)?.free_bytes))
+    }),
+    shape_spread(Need::Walk, "Data:Nodes", |cell, _| {
+        Some(figures(&data(cell)?.nodes))
+    }),
+    histogram(Need::Walk, "Data:Nodes(histo)", NODES, |cell, _| {
+        Some(counts(data(cell)?.nodes_histogram.hits()))
+    }),
+    shaped(Need::Walk, "Node%Tbl", 9, |cell, width| {
+        let shown = cell.object.kind == ObjectKind::Index && cell.table_nodes > 0;
+        let nodes = data(cell)?.nodes.total;
+        shown.then(|| percent(nodes, cell.table_nodes, width))
+    }),
+    shape_spread(Need::Walk, "Data:KeySizes", |cell, _| {
+        Some(figures(&data(cell)?.key_bytes))
+    }),
+    shape_spread(Need::Walk, "Data:DataSizes", |cell, _| {
+        Some(figures(&data(cell)?.data_bytes))
+    }),
+    shape_spread(Need::Walk, "Data:KeyComp", |cell, _| {
+        Some(figures(&data(cell)?.prefix_bytes))
+    }),
+    shape_spread(Need::Walk, "Data:ReservedTags", |cell, _| {
+        Some(figures(&data(cell)?.reserved_tag_bytes))
+    }),
+    shape_spread(Need::Walk, "Data:Unreclaim", |cell, _| {
+        Some(figures(&data(cell)?.deleted_bytes))
+    }),
+    shaped(Need::Walk, "VersndNode", 10, |cell, width| {
+        Some(format!("{:width$}", data(cell)?.versioned))
+    }),
+    shaped(Need::Walk, "cLVRefs", 12, |cell, width| {
+        Some(format!("{:width$}", long_values(cell)?.references))
+    }),
+    shaped(Need::Walk, "cCorrLVs", 12, |cell, width| {
+        Some(format!("{:width$}", long_values(cell)?.corrupt))
+    }),
+    shaped(Need::Walk, "cSepRtChk", 12, |cell, width| {
+        Some(format!("{:width$}", long_values(cell)?.separated_roots))
+    }),
+    shaped(Need::Walk, "cPartDelLVs", 12, |cell, width| {
+        Some(format!("{:width$}", long_values(cell)?.partly_deleted))
+    }),
+    shaped(Need::Walk, "lidMax", 12, |cell, width| {
+        Some(format!("0x{:width$x}", long_values(cell)?.highest))
+    }),
+    shaped(Need::Walk, "LV:ChunkSize", 12, |cell, width| {
+        Some(format!("{:width$}", long_values(cell)?.chunk))
+    }),
+    Field {
+        parts: "   Count,  Ave",
+        ..shaped(Need::Walk, "LV:Size", 14, |cell, _| {
+            let bytes = &long_values(cell)?.bytes;
+            Some(match bytes.total.checked_div(bytes.count) {
+                Some(average) => format!("{:8},{average:5}", bytes.count),
+                None => "       0,     ".to_owned(),
+            })
+        })
+    },
+    histogram(Need::Walk, "LV:Size(histo)", SIZES, |cell, _| {
+        Some(counts(long_values(cell)?.bytes_histogram.hits()))
+    }),
+    shaped(Need::Walk, "LV:Comp", 12, |cell, width| {
+        Some(average(&long_values(cell)?.stored_bytes, width))
+    }),
+    histogram(Need::Walk, "LV:Comp(histo)", SIZES, |cell, _| {
+        Some(counts(long_values(cell)?.stored_histogram.hits()))
+    }),
+    histogram(Need::Walk, "LV:Ratio(histo)", RATIOS, |cell, _| {
+        Some(counts(long_values(cell)?.ratio_histogram.hits()))
+    }),
     unknown("LV:Seeks", 12),
     unknown("LV:Seeks(histo)", 120),
     unknown("LV:Bytes", 12),
@@ -387,6 +514,15 @@ impl Columns {
             CountPages::No
         }
     }
+
+    /// What of the trees' pages they tell.
+    pub fn shape(&self) -> ShapeOf {
+        match self.fields.iter().map(|field| field.need).max() {
+            Some(Need::Walk) => ShapeOf::Everything,
+            Some(Need::Internal) => ShapeOf::Internal,
+            _ => ShapeOf::Nothing,
+        }
+    }
 }
 
 impl Field {
@@ -405,128 +541,9 @@ impl Field {
     }
 }
 
-fn space<'a>(cell: &Cell<'a>) -> Option<&'a SpaceNumbers> {
-    cell.object.space.as_ref()
-}
-
-fn pages(cell: &Cell<'_>) -> Option<TreePages> {
-    cell.object.pages
-}
-
-fn name(cell: &Cell<'_>, width: usize) -> String {
-    let indent = usize::from(cell.object.level) * 2;
-    let width = width.saturating_sub(indent);
-    let mut name = cell.object.name.clone();
-    if cell.object.deleted {
-        name.push_str("[Deleted]");
-    }
-    format!("{:indent$}{name:<width$.width$}", "")
-}
-
-/// Four characters, the first a blank, as Eseutil has them.
-const fn kind(kind: ObjectKind) -> &'static str {
-    match kind {
-        ObjectKind::Database => " Db ",
-        ObjectKind::Table => " Pri",
-        ObjectKind::LongValues => " LV ",
-        ObjectKind::Index => " Idx",
-        ObjectKind::OwnedExtents => " OE ",
-        ObjectKind::AvailableExtents => " AE ",
-    }
-}
-
-/// Megabytes with three digits that are thousandths, cut off and then rounded up whenever anything
-/// is left: the engine's own arithmetic. [engine, verified]
-fn megabytes(cell: &Cell<'_>, pages: u64, width: usize) -> String {
-    let kib = pages.saturating_mul(cell.page) / 1024;
-    let rest = kib % 1024;
-    let thousandths = rest * 1000 / 1024 + u64::from(rest * 10_000 / 1024 >= 5);
-    let width = width - 4;
-    format!("{:width$}.{thousandths:03}", kib / 1024)
-}
-
-fn percent(part: u64, whole: u64, width: usize) -> String {
-    let width = width - 1;
-    let percent = rounded(part as f64 / whole as f64 * 100.0, 2);
-    format!("{percent:>width$}%")
-}
-
-/// A number with so many decimals, halves rounded up: the C library of Windows rounds the decimal
-/// digits, Rust and others round halves to even. [verified: 3.125 is 3.13]
-pub(super) fn rounded(value: f64, decimals: usize) -> String {
-    /// Enough to write any percentage out in full.
-    const ALL: usize = 60;
-    let plain = format!("{value:.decimals$}");
-    let full = format!("{value:.ALL$}");
-    let Some((_, fraction)) = full.split_once('.') else {
-        return plain;
-    };
-    let rest = &fraction[decimals..];
-    let half = rest.starts_with('5') && rest[1..].bytes().all(|digit| digit == b'0');
-    if half && value > 0.0 {
-        // The next number that is larger rounds up.
-        format!("{:.decimals$}", value.next_up())
-    } else {
-        plain
-    }
-}
-
-fn of_table(cell: &Cell<'_>, part: u64, width: usize) -> Option<String> {
-    let shown = cell.object.kind != ObjectKind::Database && cell.table > 0;
-    shown.then(|| percent(part, cell.table, width))
-}
-
-fn hint(cell: &Cell<'_>, width: usize, get: fn(&SpaceHints) -> u32) -> Option<String> {
-    let hints = cell.object.hints?;
-    Some(format!("{:width$}", get(&hints)))
-}
-
-fn hint_percent(cell: &Cell<'_>, width: usize, get: fn(&SpaceHints) -> u32) -> Option<String> {
-    Some(hint(cell, width - 1, get)? + "%")
-}
-
-fn available<'a>(
-    space: &'a SpaceNumbers,
-    pool: &'a dyn Fn(SpacePool) -> bool,
-) -> impl Iterator<Item = u64> + 'a {
-    let counted = move |run: &&PooledExtent| pool(run.pool) && run.extent.count > 0;
-    let runs = space.available_extents.iter().filter(counted);
-    runs.map(|run| run.extent.count.into())
-}
-
-/// Count, least, average, standard deviation, most, total.
-fn figures(samples: impl Iterator<Item = u64>) -> String {
-    let samples: Vec<u64> = samples.collect();
-    let (Some(least), Some(most)) = (samples.iter().min(), samples.iter().max()) else {
-        return "       0,     ,     ,       ,     ,            ".to_owned();
-    };
-    let count = samples.len() as f64;
-    let total: u64 = samples.iter().sum();
-    let average = total as f64 / count;
-    let spread = samples
-        .iter()
-        .map(|sample| (*sample as f64 - average).powi(2));
-    let deviation = (spread.sum::<f64>() / count).sqrt();
-    format!(
-        "{:8},{least:5},{average:5.0},{deviation:7.0},{most:5},{total:12}",
-        samples.len()
-    )
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Columns, CountPages, figures, rounded};
-
-    #[test]
-    fn halves_are_rounded_up() {
-        assert_eq!(rounded(3.125, 2), "3.13");
-        assert_eq!(rounded(81.25, 1), "81.3");
-        assert_eq!(rounded(18.75, 1), "18.8");
-        assert_eq!(rounded(2.675, 2), "2.67");
-        assert_eq!(rounded(100.0, 2), "100.00");
-        assert_eq!(rounded(0.0, 2), "0.00");
-        assert_eq!(rounded(f64::NAN, 2), "NaN");
-    }
+    use super::{Columns, CountPages, ShapeOf};
 
     #[test]
     fn columns_are_found_by_name_or_set() {
@@ -544,17 +561,9 @@ mod tests {
         let count = |spec| Columns::parse(spec).unwrap().count();
         assert_eq!(count("#legacy"), CountPages::No);
         assert_eq!(count("Name,Data"), CountPages::Strictly);
-    }
-
-    #[test]
-    fn figures_of_nothing_are_blanks() {
-        assert_eq!(
-            figures(std::iter::empty()).len(),
-            figures([1].into_iter()).len()
-        );
-        assert_eq!(
-            figures([2, 4].into_iter()),
-            "       2,    2,    3,      1,    4,           6"
-        );
+        let shape = |spec| Columns::parse(spec).unwrap().shape();
+        assert_eq!(shape("Name,Data"), ShapeOf::Nothing);
+        assert_eq!(shape("Name,FwdScans"), ShapeOf::Internal);
+        assert_eq!(shape("#lvs"), ShapeOf::Everything);
     }
 }

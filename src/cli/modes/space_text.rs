@@ -1,6 +1,7 @@
 //! A space dump in Eseutil's layout. [engine, verified on the reference's outputs]
 
-use super::space_fields::{Cell, Columns, rounded};
+use super::space_cells::rounded;
+use super::space_fields::{Cell, Columns};
 use crate::cli::layout::Layout;
 use crate::format::ids::Objid;
 use crate::format::value::DateTime;
@@ -127,11 +128,13 @@ fn rows(out: &mut Layout, dump: &SpaceDump, shown: &Shown) {
     let width = headings(out, dump, shown);
     let database = dump.shown().first().map_or(0, SpaceObject::owned);
     let mut left_out = false;
-    let mut table = 0;
+    let (mut table, mut table_nodes) = (0, 0);
     let mut leaks = Leaks::default();
     for object in dump.shown() {
         if object.kind == ObjectKind::Table {
             table = object.owned();
+            let data = object.shape.as_ref().and_then(|shape| shape.data.as_ref());
+            table_nodes = data.map_or(0, |data| data.nodes.total);
         }
         if shown.leaks {
             leaks.before(out, object);
@@ -148,6 +151,7 @@ fn rows(out: &mut Layout, dump: &SpaceDump, shown: &Shown) {
             object,
             database,
             table,
+            table_nodes,
             page: u64::from(dump.page_size.header_value()),
         };
         let cells: Vec<_> = shown

@@ -2,10 +2,12 @@
 //! it as far as anything can be read.
 
 use super::read::{SpaceNumbers, SpaceTree, TreePages};
+use super::shape::{ShapeOf, TreeShape};
 use super::{CountPages, ObjectKind, SpaceObject, SpaceOptions, Stop, Stopped, WorkTable};
 use crate::db::Database;
 use crate::db::catalog::CatalogRow;
 use crate::format::ids::{Objid, Pgno};
+use crate::format::lv::ChunkSize;
 use crate::format::schema::{CatalogType, index_flags};
 use crate::jet::JetError;
 use crate::ops::catalog_read::{Catalog, LooseCatalog};
@@ -95,6 +97,8 @@ struct Named<'n> {
     root: Pgno,
     level: u8,
     hints: Option<SpaceHints>,
+    /// For a tree of long values, the size of their chunks.
+    chunk: Option<ChunkSize>,
 }
 
 impl Walk<'_> {
@@ -198,9 +202,9 @@ impl Walk<'_> {
             empty: true,
             internal: 0,
         });
+        database.shape = TreeShape::read(self.reader, named.root, self.options.shape, None)?;
         self.objects.push(database);
-        self.space_trees();
-        Ok(())
+        self.space_trees()
     }
 
     /// True when the table is to be deleted.
@@ -209,8 +213,12 @@ impl Walk<'_> {
     }
 
     fn long_values(&mut self, table: &CatalogRow, row: &CatalogRow) -> Step<()> {
-        let hints = SpaceHints::of_long_values(row, self.reader.db.page_size());
-        self.tree(&named_long_values(table, row, Some(hints)))?;
+        let size = self.reader.db.page_size();
+        let hints = SpaceHints::of_long_values(row, size);
+        self.tree(&Named {
+            chunk: Some(ChunkSize::new(size, table.lv_chunk_max)),
+            ..named_long_values(table, row, Some(hints))
+        })?;
         Ok(())
     }
 
@@ -228,9 +236,14 @@ impl Walk<'_> {
         let deleted = space.is_none();
         let mut found = object(named, space);
         found.deleted = deleted;
-        if !deleted && self.options.pages != CountPages::No {
-            match TreePages::count(self.reader, named.root) {
-                Ok(pages) => found.pages = Some(pages),
+        if !deleted
+            && (self.options.pages, self.options.shape) != (CountPages::No, ShapeOf::Nothing)
+        {
+            let shape =
+                || TreeShape::read(self.reader, named.root, self.options.shape, named.chunk);
+            match TreePages::count(self.reader, named.root).and_then(|pages| Ok((pages, shape()?)))
+            {
+                Ok((pages, shape)) => (found.pages, found.shape) = (Some(pages), shape),
                 Err(stop) if self.options.pages == CountPages::Strictly && !self.loose => {
                     return Err(stop);
                 }
@@ -238,17 +251,17 @@ impl Walk<'_> {
             }
         }
         self.objects.push(found);
-        self.space_trees();
+        self.space_trees()?;
         Ok(deleted)
     }
 
     /// The two space trees of the object that came last, if it has any.
-    fn space_trees(&mut self) {
+    fn space_trees(&mut self) -> Step<()> {
         let Some(owner) = self.objects.last() else {
-            return;
+            return Ok(());
         };
         let Some(space) = owner.space.as_ref().filter(|space| space.multiple) else {
-            return;
+            return Ok(());
         };
         let roots = [space.owned_root, space.available_root];
         let [owned, available] = space.tree_pages;
@@ -261,19 +274,31 @@ impl Walk<'_> {
                 roots[1],
             ),
         ];
-        let trees = kinds.map(|(kind, name, pages, root)| SpaceObject {
-            kind,
-            name: name.to_owned(),
-            root,
-            level: owner.level + 1,
-            space: Some(space_of_tree(pages, roots)),
-            pages: owner.pages.map(|_| pages_of_tree(pages)),
-            leaked: None,
-            hints: None,
-            error: None,
-            ..owner.clone()
-        });
-        self.objects.extend(trees);
+        let owner = owner.clone();
+        for (kind, name, pages, root) in kinds {
+            let of = owner
+                .shape
+                .as_ref()
+                .map_or(ShapeOf::Nothing, |_| self.options.shape);
+            let shape = match TreeShape::read(self.reader, root, of, None) {
+                Err(stop) if !self.loose => return Err(stop),
+                shape => shape.ok().flatten(),
+            };
+            self.objects.push(SpaceObject {
+                kind,
+                name: name.to_owned(),
+                root,
+                level: owner.level + 1,
+                space: Some(space_of_tree(pages, roots)),
+                pages: owner.pages.map(|_| pages_of_tree(pages)),
+                shape,
+                leaked: None,
+                hints: None,
+                error: None,
+                ..owner.clone()
+            });
+        }
+        Ok(())
     }
 }
 
@@ -309,6 +334,7 @@ fn object(named: &Named<'_>, space: Option<SpaceNumbers>) -> SpaceObject {
         deleted: false,
         space,
         pages: None,
+        shape: None,
         leaked: None,
         hints: named.hints,
         error: None,
@@ -325,6 +351,7 @@ fn database_name(db: &Database) -> Named<'_> {
         root: Pgno::new(1),
         level: 0,
         hints: None,
+        chunk: None,
     }
 }
 
@@ -337,6 +364,7 @@ fn named_table(row: &CatalogRow, hints: SpaceHints) -> Named<'_> {
         root: Pgno::new(row.coltyp_or_root),
         level: 1,
         hints: Some(hints),
+        chunk: None,
     }
 }
 
@@ -353,6 +381,7 @@ fn named_long_values<'n>(
         root: Pgno::new(row.coltyp_or_root),
         level: 2,
         hints,
+        chunk: None,
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod collect;
 mod read;
+mod shape;
+mod spread;
 mod totals;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ pub use super::engine_read::Stop;
 pub use super::maintenance::{RecordField, RecordValue, WorkTable};
 pub use super::space_hints::SpaceHints;
 pub use read::{PooledExtent, SpaceNumbers, SpacePool, TreePages};
+pub use shape::{LeafRuns, LongValues, PageShape, ShapeOf, TreeShape};
+pub use spread::{Histogram, Spread};
 pub use totals::{EndUnused, Totals};
 
 /// What to collect.
@@ -30,6 +34,8 @@ pub struct SpaceOptions {
     pub table: Option<String>,
     /// The pages of the trees themselves.
     pub pages: CountPages,
+    /// What they look like. A damaged page then ends the dump.
+    pub shape: ShapeOf,
 }
 
 /// Whether the pages of each tree are counted. It takes reading every internal page.
@@ -95,6 +101,9 @@ pub struct SpaceObject {
     /// The pages of its tree, where counted.
     #[serde(rename = "tree", skip_serializing_if = "Option::is_none")]
     pub pages: Option<TreePages>,
+    /// What they look like, where asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Box<TreeShape>>,
     /// Pages that it owns and that nothing accounts for; negative when more is accounted for than
     /// it owns. Known only where pages were counted.
     #[serde(skip_serializing_if = "Option::is_none")]
