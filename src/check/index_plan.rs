@@ -5,7 +5,6 @@
 //! [`crate::format::keys`] are given slot numbers in place of column ids.
 
 use crate::db::catalog::{Column, Index, Schema, Table};
-use crate::format::compress;
 use crate::format::ids::PageSize;
 use crate::format::keys::{
     IndexRules, IndexSegment, KeyLimits, RowValues, SegmentType, TupleLimits, max_key,
@@ -276,21 +275,8 @@ fn tagged_value<'r>(
         _ => {
             let owned = instances.map(|instance| {
                 let bytes = match instance {
-                    Instance::Intrinsic {
-                        encrypted: true, ..
-                    } => None,
-                    Instance::Intrinsic {
-                        bytes,
-                        compressed: true,
-                        ..
-                    } => {
-                        let mut plain = Vec::new();
-                        compress::decompress(bytes, None, &mut plain)
-                            .ok()
-                            .map(|()| plain)
-                    }
-                    Instance::Intrinsic { bytes, .. } => Some(bytes.to_vec()),
                     Instance::Separated(lid) => long_values.fetch(lid),
+                    inside => inside.unpacked(),
                 };
                 *complete &= bytes.is_some();
                 bytes.unwrap_or_default()

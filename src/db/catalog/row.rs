@@ -3,7 +3,6 @@
 
 use crate::db::catalog::{Column, Index, LongValueTree, TupleLimits};
 use crate::format::bytes::{u16_at, u32_at, u64_at};
-use crate::format::compress;
 use crate::format::ids::{Objid, Pgno};
 use crate::format::page::Page;
 use crate::format::record::{Field, Instance, Record, RecordFault, RecordLayout};
@@ -265,20 +264,7 @@ fn tagged(record: &Record<'_>, fid: Fid) -> Result<Option<Vec<u8>>, RecordFault>
     let Some(column) = record.find_tagged(fid, false)? else {
         return Ok(None);
     };
-    Ok(column.values().next().and_then(|instance| match instance {
-        Instance::Intrinsic {
-            bytes,
-            compressed: true,
-            ..
-        } => {
-            let mut plain = Vec::new();
-            compress::decompress(bytes, None, &mut plain)
-                .ok()
-                .map(|()| plain)
-        }
-        Instance::Intrinsic { bytes, .. } => Some(bytes.to_vec()),
-        Instance::Separated(_) => None,
-    }))
+    Ok(column.values().next().and_then(Instance::unpacked))
 }
 
 /// Object names are code page 1252; every name seen is ASCII.

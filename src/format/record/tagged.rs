@@ -5,6 +5,7 @@ use super::fault::RecordFault;
 use super::tagged_new::NewColumns;
 use super::tagged_old::{OldColumns, OldRun};
 use crate::format::bytes::u16_at;
+use crate::format::compress;
 use crate::format::lv::Lid;
 use crate::format::schema::{Fid, FidKind};
 
@@ -115,6 +116,27 @@ impl<'a> Instance<'a> {
             bytes,
             compressed: false,
             encrypted: false,
+        }
+    }
+
+    /// The value decompressed; `None` when it is not in the record, is encrypted, or is damaged.
+    #[must_use]
+    pub fn unpacked(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Separated(_)
+            | Self::Intrinsic {
+                encrypted: true, ..
+            } => None,
+            Self::Intrinsic {
+                bytes,
+                compressed: true,
+                ..
+            } => {
+                let mut plain = Vec::new();
+                compress::decompress(bytes, None, &mut plain).ok()?;
+                Some(plain)
+            }
+            Self::Intrinsic { bytes, .. } => Some(bytes.to_vec()),
         }
     }
 }
