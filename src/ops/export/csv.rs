@@ -7,9 +7,8 @@
 
 use std::io::{self, Write};
 
-use super::hash::Fnv;
 use super::json;
-use super::row::{Cell, CellPlace, LongCell, Row};
+use super::row::{Cell, CellPlace, Row};
 use super::text;
 use super::{ExportTable, LongMode, Loss, RowSink};
 use crate::format::value::{CodePage, CsvField, Hex, Text, Value};
@@ -104,22 +103,13 @@ fn write_cell(
     out: &mut dyn Write,
     mode: LongMode,
     place: CellPlace<'_>,
-    cell: Cell<'_>,
+    mut cell: Cell<'_>,
 ) -> io::Result<()> {
-    match (cell, mode) {
-        (
-            Cell::Value {
-                bytes,
-                separated: true,
-                ..
-            },
-            LongMode::Hash,
-        ) => write!(out, "{}:{}", bytes.len(), Fnv::of(bytes)),
-        (Cell::Long(long), LongMode::Hash) => {
-            let hash = text::hash(long)?;
-            write!(out, "{}:{hash}", long.size())
-        }
-        (Cell::Value { value, .. }, _) => match value {
+    if let Some((size, hash)) = text::hashed(&mut cell, mode)? {
+        return write!(out, "{size}:{hash}");
+    }
+    match cell {
+        Cell::Value { value, .. } => match value {
             Value::DateTime(date) => {
                 let readable = date.ole_iso().or_else(|| date.filetime_iso());
                 write!(
@@ -130,20 +120,9 @@ fn write_cell(
             }
             value => write!(out, "{}", CsvField(value)),
         },
-        (Cell::Long(long), LongMode::Whole) => write_long(out, place, long),
-        (Cell::Unreadable(_), _) => Ok(()),
+        Cell::Long(long) => text::quoted(out, place, long, |out, text| {
+            out.write_all(text.replace('"', "\"\"").as_bytes())
+        }),
+        Cell::Unreadable(_) => Ok(()),
     }
-}
-
-fn write_long(
-    out: &mut dyn Write,
-    place: CellPlace<'_>,
-    long: &mut dyn LongCell,
-) -> io::Result<()> {
-    let column = place.column;
-    out.write_all(b"\"")?;
-    text::characters(long, column.coltyp, column.code_page, &mut |text| {
-        out.write_all(text.replace('"', "\"\"").as_bytes())
-    })?;
-    out.write_all(b"\"")
 }

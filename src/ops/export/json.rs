@@ -13,8 +13,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::hash::Fnv;
-use super::row::{Cell, CellPlace, LongCell, Row};
+use super::row::{Cell, CellPlace, Row};
 use super::text;
 use super::{ExportTable, LongMode, Loss, RowSink};
 use crate::format::value::Hex;
@@ -105,49 +104,25 @@ pub(super) fn write_cell(
     out: &mut dyn Write,
     mode: LongMode,
     place: CellPlace<'_>,
-    cell: Cell<'_>,
+    mut cell: Cell<'_>,
 ) -> io::Result<()> {
-    match (cell, mode) {
-        (
-            Cell::Value {
-                bytes,
-                separated: true,
-                ..
-            },
-            LongMode::Hash,
-        ) => hashed(out, bytes.len() as u64, Fnv::of(bytes)),
-        (Cell::Long(long), LongMode::Hash) => {
-            let hash = text::hash(long)?;
-            hashed(out, long.size().into(), hash)
-        }
-        (Cell::Value { value, .. }, _) => json(out, &value),
-        (Cell::Long(long), LongMode::Whole) => write_long(out, place, long),
-        (Cell::Unreadable(reason), _) => json(
+    if let Some((size, hash)) = text::hashed(&mut cell, mode)? {
+        let fnv = hash.to_string();
+        return json(out, &Hashed { size, fnv });
+    }
+    match cell {
+        Cell::Value { value, .. } => json(out, &value),
+        Cell::Long(long) => text::quoted(out, place, long, |out, text| {
+            let escaped = serde_json::to_string(text).map_err(io::Error::from)?;
+            out.write_all(&escaped.as_bytes()[1..escaped.len() - 1])
+        }),
+        Cell::Unreadable(reason) => json(
             out,
             &Unreadable {
                 unreadable: reason.to_string(),
             },
         ),
     }
-}
-
-fn hashed(out: &mut dyn Write, size: u64, hash: Fnv) -> io::Result<()> {
-    let fnv = hash.to_string();
-    json(out, &Hashed { size, fnv })
-}
-
-fn write_long(
-    out: &mut dyn Write,
-    place: CellPlace<'_>,
-    long: &mut dyn LongCell,
-) -> io::Result<()> {
-    let column = place.column;
-    out.write_all(b"\"")?;
-    text::characters(long, column.coltyp, column.code_page, &mut |text| {
-        let escaped = serde_json::to_string(text).map_err(io::Error::from)?;
-        out.write_all(&escaped.as_bytes()[1..escaped.len() - 1])
-    })?;
-    out.write_all(b"\"")
 }
 
 fn json<T: Serialize + ?Sized>(out: &mut (impl Write + ?Sized), value: &T) -> io::Result<()> {

@@ -1,10 +1,11 @@
 //! Long values as characters, piece by piece.
 
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Write};
 
+use super::LongMode;
 use super::hash::Fnv;
-use super::row::LongCell;
+use super::row::{Cell, CellPlace, LongCell};
 use crate::format::schema::Coltyp;
 use crate::format::value::{CodePage, Hex, Text};
 
@@ -56,16 +57,18 @@ fn complete(bytes: &[u8], code_page: CodePage) -> usize {
     }
 }
 
-/// Hands out a long value as characters.
-pub(super) fn characters(
+/// Writes a long value between quotation marks, each piece of its characters as `escape` has it.
+pub(super) fn quoted(
+    out: &mut dyn Write,
+    place: CellPlace<'_>,
     long: &mut dyn LongCell,
-    coltyp: Coltyp,
-    code_page: CodePage,
-    show: &mut dyn FnMut(&str) -> io::Result<()>,
+    escape: fn(&mut dyn Write, &str) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut characters = Characters::new(coltyp, code_page);
-    long.pieces(&mut |piece| show(characters.feed(piece, false)))?;
-    show(characters.feed(&[], true))
+    let mut characters = Characters::new(place.column.coltyp, place.column.code_page);
+    out.write_all(b"\"")?;
+    long.pieces(&mut |piece| escape(out, characters.feed(piece, false)))?;
+    escape(out, characters.feed(&[], true))?;
+    out.write_all(b"\"")
 }
 
 /// The hash of a long value.
@@ -76,6 +79,23 @@ pub(super) fn hash(long: &mut dyn LongCell) -> io::Result<Fnv> {
         Ok(())
     })?;
     Ok(hash)
+}
+
+/// Size and hash of a cell that is to be shown by them: with `--lv hash` the values of the long
+/// value tree.
+pub(super) fn hashed(cell: &mut Cell<'_>, mode: LongMode) -> io::Result<Option<(u64, Fnv)>> {
+    Ok(match (cell, mode) {
+        (
+            Cell::Value {
+                bytes,
+                separated: true,
+                ..
+            },
+            LongMode::Hash,
+        ) => Some((bytes.len() as u64, Fnv::of(bytes))),
+        (Cell::Long(long), LongMode::Hash) => Some((long.size().into(), hash(*long)?)),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
