@@ -10,6 +10,7 @@ pub mod flushmap;
 pub mod ids;
 pub mod keys;
 pub mod loghdr;
+pub mod logrec;
 pub mod lv;
 pub mod page;
 pub mod record;

@@ -18,6 +18,7 @@ use crate::format::stamp::Lgpos;
 use crate::jet::JetError;
 use crate::storage::Storage;
 
+use super::generation::Extent;
 use super::verify::{BlockScan, Damage};
 
 /// Record type of an LRCHECKSUM.
@@ -77,32 +78,65 @@ enum RangeState {
 /// # Errors
 /// What the storage says.
 pub fn scan(storage: &dyn Storage, header: &LogHeader) -> io::Result<BlockScan> {
-    let sector = usize::from(header.sector_size);
     let len = usize::try_from(header.file_bytes().min(storage.len()?)).unwrap_or(usize::MAX);
     let mut bytes = vec![0; len];
     storage.read_exact_at(0, &mut bytes)?;
+    Ok(walk(&bytes, header).0)
+}
+
+/// The same over a log in memory; a sector that was torn is replaced by its shadow.
+pub(super) fn scan_bytes(bytes: &mut [u8], header: &LogHeader) -> (BlockScan, Extent) {
+    let (scan, mut extent, shadow) = walk(bytes, header);
+    let sector = usize::from(header.sector_size);
+    if let Some(at) = shadow {
+        let torn = at - at % sector;
+        bytes.copy_within(torn + sector..torn + 2 * sector, torn);
+        let forwards = u32_at(bytes, at + 5).unwrap_or_default() as usize;
+        extent.end = at + RECORD + forwards;
+        if u32_at(bytes, at + 1) == Some(0) && at > torn {
+            extent.dead.push((torn, at));
+        }
+    }
+    (scan, extent)
+}
+
+/// Follows the chain. Third: the offset of a last LRCHECKSUM that only the shadow of its sector holds.
+fn walk(bytes: &[u8], header: &LogHeader) -> (BlockScan, Extent, Option<usize>) {
+    let sector = usize::from(header.sector_size);
     let log = Log {
-        bytes: &bytes,
+        bytes,
         sector,
         generation: header.generation,
     };
     let start = usize::from(header.header_sectors) * sector;
     let mut scan = BlockScan::new(log.position(start));
-    if sector == 0 || start >= len {
-        return Ok(scan);
+    let mut extent = Extent {
+        start,
+        end: start,
+        dead: Vec::new(),
+    };
+    if sector == 0 || start >= bytes.len() {
+        return (scan, extent, None);
     }
     let (mut at, mut before) = (start, None);
     loop {
+        let dead = log.dead_before(at);
         match log.step(at, before) {
             Step::Next { end, next } => {
                 scan.end = log.position(end);
+                extent.end = end;
+                extent.dead.extend(dead);
                 before = Some(at);
                 at = next;
             }
-            Step::End { end, torn } => {
+            Step::End { end, torn, shadow } => {
                 scan.end = log.position(end);
                 scan.torn = torn;
-                return Ok(scan);
+                if end > at {
+                    extent.end = end;
+                    extent.dead.extend(dead);
+                }
+                return (scan, extent, shadow.then_some(at));
             }
             Step::Corrupt(at) => {
                 let at = log.position(at);
@@ -111,7 +145,7 @@ pub fn scan(storage: &dyn Storage, header: &LogHeader) -> io::Result<BlockScan> 
                     at,
                 });
                 scan.end = at;
-                return Ok(scan);
+                return (scan, extent, None);
             }
         }
     }
@@ -122,7 +156,12 @@ enum Step {
     /// The range is good up to `end`; the next LRCHECKSUM is at `next`, which is always further on.
     Next { end: usize, next: usize },
     /// The log ends here.
-    End { end: usize, torn: bool },
+    End {
+        end: usize,
+        torn: bool,
+        /// The last sector is to be taken from its shadow.
+        shadow: bool,
+    },
     /// Damage from here on.
     Corrupt(usize),
 }
@@ -139,7 +178,11 @@ impl Log<'_> {
             RangeState::Good => {
                 let end = at + RECORD + range.forwards;
                 if range.next == 0 {
-                    return Step::End { end, torn: false };
+                    return Step::End {
+                        end,
+                        torn: false,
+                        shadow: false,
+                    };
                 }
                 Step::Next {
                     end,
@@ -149,6 +192,7 @@ impl Log<'_> {
             RangeState::FirstSectorGood if self.is_torn(&range) => Step::End {
                 end: sector_start + self.sector,
                 torn: true,
+                shadow: false,
             },
             RangeState::Bad
                 if range.flag == SHORT_NOT_IN_USE && self.has_shadow(sector_start, at) =>
@@ -156,6 +200,7 @@ impl Log<'_> {
                 Step::End {
                     end: sector_start + self.sector,
                     torn: true,
+                    shadow: true,
                 }
             }
             RangeState::FirstSectorGood | RangeState::Bad => Step::Corrupt(sector_start),
@@ -170,6 +215,7 @@ impl Log<'_> {
             return Step::End {
                 end: sector_start + self.sector,
                 torn: true,
+                shadow: true,
             };
         }
         let Some(before) = before else {
@@ -186,10 +232,19 @@ impl Log<'_> {
             Step::End {
                 end: sector_start,
                 torn: true,
+                shadow: false,
             }
         } else {
             Step::Corrupt(sector_start)
         }
+    }
+
+    /// The bytes before the LRCHECKSUM at `at` in its sector, if it gives them up: the range was written by a run
+    /// after a crash, and covers nothing backwards. [log notes 3.5]
+    fn dead_before(&self, at: usize) -> Option<(usize, usize)> {
+        let range = self.read(at)?;
+        let start = at - at % self.sector;
+        (range.backwards == 0 && at > start).then_some((start, at))
     }
 
     /// The record at `at` if it is well-formed (log notes 3.4).

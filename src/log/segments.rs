@@ -10,11 +10,14 @@ use crate::format::loghdr::LogHeader;
 use crate::format::stamp::Lgpos;
 use crate::storage::Storage;
 
+use super::generation::Extent;
 use super::verify::{BlockScan, Damage};
 use crate::jet::JetError;
 
 /// Bytes of a segment.
 pub const SEGMENT_BYTES: usize = 4096;
+/// Offset of the first record in a segment.
+pub const DATA: usize = 40;
 /// A segment is checked like a small page whose number is its place in the file.
 const SEGMENT: PageSize = PageSize::K4;
 /// Segments read at once.
@@ -25,8 +28,8 @@ const ZERO_FILL_SINCE: u32 = 2;
 /// What one segment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Holds records of this generation; the stored checksum.
-    Valid(u64),
+    /// Holds records of this generation: the stored checksum, the bit that is wrong.
+    Valid { sum: u64, bit: Option<usize> },
     /// Nothing of this generation: zero, pattern, shadow, or left over from an older use.
     Empty,
     /// Belongs to a later position than it lies at.
@@ -40,47 +43,124 @@ enum Kind {
 /// # Errors
 /// What the storage says.
 pub fn scan(storage: &dyn Storage, header: &LogHeader) -> io::Result<BlockScan> {
-    let first = u32::from(header.header_sectors).max(1);
-    // The last segment of the file is kept for a shadow copy and never holds records.
-    let end = u32::from(header.file_sectors).saturating_sub(1).max(first);
-    let zero_filled = header.update_major >= ZERO_FILL_SINCE || header.major > 8;
-    let mut scan = BlockScan::new(position(header.generation, first));
-    let mut first_empty = None;
+    let mut walk = Walk::new(header);
     let mut buffer = vec![0; (BATCH + 1) * SEGMENT_BYTES];
-    let mut at = first;
-    while at < end {
-        let count = (end - at).min(BATCH as u32);
+    let mut at = walk.first;
+    while at < walk.end {
+        let count = (walk.end - at).min(BATCH as u32);
         // One segment more than judged: the shadow of the last one may stand there.
         let wanted = (count as usize + 1) * SEGMENT_BYTES;
         let have = storage.read_at(u64::from(at) * SEGMENT_BYTES as u64, &mut buffer[..wanted])?;
         buffer[have..].fill(0);
         let (segments, _) = buffer.as_chunks::<SEGMENT_BYTES>();
         for (number, pair) in (at..at + count).zip(segments.windows(2)) {
-            let here = position(header.generation, number);
-            match (
-                classify(&pair[0], number, header.generation, zero_filled),
-                first_empty,
-            ) {
-                (Kind::Valid(sum), None) => {
-                    scan.accept(sum, position(header.generation, number + 1))
-                }
-                (Kind::Empty, None) => first_empty = Some(here),
-                (Kind::Empty, Some(_)) => {}
-                (Kind::Garbage, None) if is_copy(&pair[1], number, header.generation) => {
-                    // The segment was torn; its shadow behind it is whole and recovery uses it.
-                    let sum = u64_at(&pair[1], 0).unwrap_or_default();
-                    scan.accept(sum, position(header.generation, number + 1));
-                    scan.torn = true;
-                }
-                (Kind::Valid(_), Some(hole)) => return Ok(scan.damaged(hole)),
-                (Kind::Ahead | Kind::Garbage, hole) => {
-                    return Ok(scan.damaged(hole.unwrap_or(here)));
-                }
+            if matches!(walk.judge(number, &pair[0], &pair[1]), Judged::Stop) {
+                return Ok(walk.scan);
             }
         }
         at += count;
     }
-    Ok(scan)
+    Ok(walk.scan)
+}
+
+/// The same over a log in memory; single wrong bits are mended, a torn segment is replaced by its shadow.
+pub(super) fn scan_bytes(bytes: &mut [u8], header: &LogHeader) -> (BlockScan, Extent) {
+    let mut walk = Walk::new(header);
+    let (segments, _) = bytes.as_chunks_mut::<SEGMENT_BYTES>();
+    let start = walk.first as usize * SEGMENT_BYTES;
+    let mut extent = Extent {
+        start: start + DATA,
+        end: start,
+        dead: Vec::new(),
+    };
+    let none = [0; SEGMENT_BYTES];
+    for number in walk.first..walk.end {
+        let at = number as usize;
+        let Some(segment) = segments.get(at) else {
+            break;
+        };
+        let next = segments.get(at + 1).unwrap_or(&none);
+        match walk.judge(number, segment, next) {
+            Judged::Use { bit } => {
+                if let Some(bit) = bit {
+                    segments[at][bit / 8] ^= 1 << (bit % 8);
+                }
+            }
+            Judged::UseShadow => segments[at] = segments[at + 1],
+            Judged::Skip => continue,
+            Judged::Stop => break,
+        }
+        extent.end = (at + 1) * SEGMENT_BYTES;
+    }
+    (walk.scan, extent)
+}
+
+/// What to do with a segment.
+enum Judged {
+    /// It holds records; the bit that is wrong.
+    Use { bit: Option<usize> },
+    /// It was torn; the copy behind it is whole and recovery uses it.
+    UseShadow,
+    /// It holds nothing.
+    Skip,
+    /// Damage.
+    Stop,
+}
+
+struct Walk {
+    scan: BlockScan,
+    generation: Generation,
+    first: u32,
+    end: u32,
+    zero_filled: bool,
+    first_empty: Option<Lgpos>,
+}
+
+impl Walk {
+    fn new(header: &LogHeader) -> Self {
+        let first = u32::from(header.header_sectors).max(1);
+        Self {
+            scan: BlockScan::new(position(header.generation, first)),
+            generation: header.generation,
+            first,
+            // The last segment of the file is kept for a shadow copy and never holds records.
+            end: u32::from(header.file_sectors).saturating_sub(1).max(first),
+            zero_filled: header.update_major >= ZERO_FILL_SINCE || header.major > 8,
+            first_empty: None,
+        }
+    }
+
+    fn judge(
+        &mut self,
+        number: u32,
+        segment: &[u8; SEGMENT_BYTES],
+        next: &[u8; SEGMENT_BYTES],
+    ) -> Judged {
+        let here = position(self.generation, number);
+        let behind = position(self.generation, number + 1);
+        let kind = classify(segment, number, self.generation, self.zero_filled);
+        match (kind, self.first_empty) {
+            (Kind::Valid { sum, bit }, None) => {
+                self.scan.accept(sum, behind);
+                Judged::Use { bit }
+            }
+            (Kind::Empty, None) => {
+                self.first_empty = Some(here);
+                Judged::Skip
+            }
+            (Kind::Empty, Some(_)) => Judged::Skip,
+            (Kind::Garbage, None) if is_copy(next, number, self.generation) => {
+                let sum = u64_at(next, 0).unwrap_or_default();
+                self.scan.accept(sum, behind);
+                self.scan.torn = true;
+                Judged::UseShadow
+            }
+            (Kind::Valid { .. } | Kind::Ahead | Kind::Garbage, hole) => {
+                self.scan = self.scan.damaged(hole.unwrap_or(here));
+                Judged::Stop
+            }
+        }
+    }
 }
 
 impl BlockScan {
@@ -119,9 +199,14 @@ fn classify(segment: &[u8], number: u32, generation: Generation, zero_filled: bo
         return Kind::Garbage;
     }
     match checksum::verify(segment, SEGMENT, Pgno::new(number)) {
-        Verdict::Good | Verdict::Correctable { .. } => {
+        verdict @ (Verdict::Good | Verdict::Correctable { .. }) => {
+            let bit = match verdict {
+                Verdict::Correctable { bit } => Some(bit as usize),
+                _ => None,
+            };
+            let sum = u64_at(segment, 0).unwrap_or_default();
             match own_position(segment).cmp(&position(generation, number)) {
-                std::cmp::Ordering::Equal => Kind::Valid(u64_at(segment, 0).unwrap_or_default()),
+                std::cmp::Ordering::Equal => Kind::Valid { sum, bit },
                 std::cmp::Ordering::Less => Kind::Empty,
                 std::cmp::Ordering::Greater => Kind::Ahead,
             }

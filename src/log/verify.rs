@@ -140,6 +140,20 @@ pub struct LogCheck {
 pub fn check_storage(
     storage: &dyn Storage,
 ) -> std::result::Result<(ReadHeader, BlockScan), HeaderFault> {
+    let head = check_head(storage)?;
+    let scan = if head.header.is_old_format() {
+        legacy::scan(storage, &head.header)?
+    } else {
+        segments::scan(storage, &head.header)?
+    };
+    Ok((head, scan))
+}
+
+/// Checks the header of a log: checksum, kind, version, size, in the engine's order.
+///
+/// # Errors
+/// [`HeaderFault`] when it cannot be used.
+pub fn check_head(storage: &dyn Storage) -> std::result::Result<ReadHeader, HeaderFault> {
     let head = parse_header(&storage.read_start(LOG_HEADER_BYTES)?)?;
     if !matches!(head.header.filetype, 0 | 3) {
         return Err(HeaderFault::Corrupt);
@@ -150,12 +164,7 @@ pub fn check_storage(
     if head.header.file_bytes() != storage.len()? {
         return Err(HeaderFault::Size);
     }
-    let scan = if head.header.is_old_format() {
-        legacy::scan(storage, &head.header)?
-    } else {
-        segments::scan(storage, &head.header)?
-    };
-    Ok((head, scan))
+    Ok(head)
 }
 
 /// Checks header and blocks of the log at `path`.
