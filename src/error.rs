@@ -1,10 +1,12 @@
 //! Why an operation could not go on. Damage in a file is not an error but a finding
 //! ([`crate::problem`]); an error says that there is nothing more to be found.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::format::bytes::Truncated;
+use crate::format::stamp::Lgpos;
 use crate::jet::JetError;
 
 /// Result of an operation.
@@ -77,6 +79,9 @@ pub enum Error {
         /// Why.
         what: String,
     },
+    /// A log cannot be replayed, or a database not be brought to the end of its logs.
+    #[error("{0}")]
+    Recovery(Box<Trouble>),
     /// No log file of that base name.
     #[error("no log files '{base}*' in '{}'", dir.display())]
     NoLogs {
@@ -87,7 +92,85 @@ pub enum Error {
     },
 }
 
+/// What stands in the way of a recovery, and what can be done about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The number that Eseutil gives.
+    pub jet: JetError,
+    /// The log record at which it was met.
+    pub at: Option<Lgpos>,
+    /// The database concerned.
+    pub database: Option<PathBuf>,
+    /// What is wrong, in words.
+    pub what: String,
+    /// What can be done about it.
+    pub advice: Option<String>,
+}
+
+impl Trouble {
+    /// Trouble that is met at no record in particular.
+    #[must_use]
+    pub fn new(jet: JetError, what: impl Into<String>) -> Self {
+        Self {
+            jet,
+            at: None,
+            database: None,
+            what: what.into(),
+            advice: None,
+        }
+    }
+
+    /// Names the database.
+    #[must_use]
+    pub fn of(mut self, database: &Path) -> Self {
+        self.database = Some(database.to_owned());
+        self
+    }
+
+    /// Names the record.
+    #[must_use]
+    pub const fn at(mut self, at: Lgpos) -> Self {
+        self.at = Some(at);
+        self
+    }
+
+    /// Says what can be done.
+    #[must_use]
+    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(database) = &self.database {
+            write!(f, "'{}': ", database.display())?;
+        }
+        f.write_str(&self.what)?;
+        if let Some(at) = self.at {
+            write!(f, " (log position {at})")?;
+        }
+        Ok(())
+    }
+}
+
+impl From<Trouble> for Error {
+    fn from(trouble: Trouble) -> Self {
+        Self::Recovery(Box::new(trouble))
+    }
+}
+
 impl Error {
+    /// What can be done about it, where that is known.
+    #[must_use]
+    pub fn advice(&self) -> Option<&str> {
+        match self {
+            Self::Recovery(trouble) => trouble.advice.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Wraps an I/O error.
     pub fn io(path: &Path, action: &'static str, source: io::Error) -> Self {
         Self::Io {
@@ -108,6 +191,7 @@ impl Error {
             Self::FlushMapCorrupt { .. } => JetError::READ_VERIFY_FAILURE,
             Self::TrailerMismatch { .. } => JetError::DATABASE_PATCH_FILE_MISMATCH,
             Self::NoLogs { .. } => JetError::FILE_NOT_FOUND,
+            Self::Recovery(trouble) => trouble.jet,
             Self::Page { jet, .. } => *jet,
         }
     }

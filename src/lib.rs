@@ -16,6 +16,7 @@ pub mod log;
 pub mod ops;
 pub mod problem;
 pub mod progress;
+pub mod recover;
 pub mod storage;
 pub mod tree;
 

@@ -118,6 +118,8 @@ pub struct DbTime(u64);
 impl DbTime {
     /// Zero: never changed.
     pub const ZERO: Self = Self(0);
+    /// On a page that a cut of the file removed and that came back: no record from before is for it.
+    pub const SHRUNK: Self = Self(0xFFFF_FFFF_FFFF_FFFD);
 
     /// Wraps a value read from a file.
     #[must_use]

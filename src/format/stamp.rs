@@ -107,6 +107,31 @@ impl LogTime {
         ])
     }
 
+    /// The UTC time that lies `since_1970` behind the start of 1970.
+    #[must_use]
+    pub fn from_unix(since_1970: std::time::Duration) -> Self {
+        let seconds = since_1970.as_secs();
+        let (days, of_day) = (seconds / 86_400, (seconds % 86_400) as u32);
+        // Years begin in March here, so that a leap day is the last of its year.
+        let shifted = days + 719_468;
+        let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+        let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year + year / 4 - year / 100);
+        let month_from_march = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+        let month = (month_from_march + 2) % 12 + 1;
+        let year = year + era * 400 + u64::from(month <= 2);
+        Self::utc(
+            (year as u16, month as u8, day as u8),
+            (
+                (of_day / 3600) as u8,
+                (of_day / 60 % 60) as u8,
+                (of_day % 60) as u8,
+            ),
+            since_1970.subsec_millis() as u16,
+        )
+    }
+
     /// True when a time is set at all.
     #[must_use]
     pub fn is_set(self) -> bool {
@@ -264,6 +289,19 @@ mod tests {
             LogTime::default().to_string(),
             "00/00/1900 00:00:00.000 LOC"
         );
+    }
+
+    #[test]
+    fn days_are_counted_right() {
+        let at = |seconds, millis| {
+            LogTime::from_unix(std::time::Duration::from_millis(seconds * 1000 + millis))
+                .to_string()
+        };
+        assert_eq!(at(0, 0), "01/01/1970 00:00:00.000 UTC");
+        assert_eq!(at(951_827_696, 7), "02/29/2000 12:34:56.007 UTC");
+        assert_eq!(at(1_709_251_199, 999), "02/29/2024 23:59:59.999 UTC");
+        assert_eq!(at(1_709_251_200, 0), "03/01/2024 00:00:00.000 UTC");
+        assert_eq!(at(4_102_444_800, 0), "01/01/2100 00:00:00.000 UTC");
     }
 
     #[test]

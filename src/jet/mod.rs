@@ -78,6 +78,55 @@ impl JetError {
     /// `JET_errFileInvalidType`.
     pub const FILE_INVALID_TYPE: Self = Self(-1812);
 
+    /// `JET_errDbTimeCorrupted`.
+    pub const DB_TIME_CORRUPTED: Self = Self(-344);
+    /// `JET_errBadLineCount`.
+    pub const BAD_LINE_COUNT: Self = Self(-354);
+    /// `JET_errDatabaseBufferDependenciesCorrupted`.
+    pub const DATABASE_BUFFER_DEPENDENCIES_CORRUPTED: Self = Self(-255);
+    /// `JET_errLogWriteFail`.
+    pub const LOG_WRITE_FAIL: Self = Self(-510);
+    /// `JET_errMissingPreviousLogFile`.
+    pub const MISSING_PREVIOUS_LOG_FILE: Self = Self(-509);
+    /// `JET_errLogSequenceEnd`.
+    pub const LOG_SEQUENCE_END: Self = Self(-519);
+    /// `JET_errConsistentTimeMismatch`.
+    pub const CONSISTENT_TIME_MISMATCH: Self = Self(-551);
+    /// `JET_errRequiredLogFilesMissing`.
+    pub const REQUIRED_LOG_FILES_MISSING: Self = Self(-543);
+    /// `JET_errDbTimeTooOld`.
+    pub const DB_TIME_TOO_OLD: Self = Self(-566);
+    /// `JET_errDbTimeTooNew`.
+    pub const DB_TIME_TOO_NEW: Self = Self(-567);
+    /// `JET_errRecoveredWithoutUndo`.
+    pub const RECOVERED_WITHOUT_UNDO: Self = Self(-579);
+    /// `JET_errRecoveredWithoutUndoDatabasesConsistent`.
+    pub const RECOVERED_WITHOUT_UNDO_DATABASES_CONSISTENT: Self = Self(-584);
+    /// `JET_errCommittedLogFilesMissing`.
+    pub const COMMITTED_LOG_FILES_MISSING: Self = Self(-582);
+    /// `JET_errCommittedLogFileCorrupt`.
+    pub const COMMITTED_LOG_FILE_CORRUPT: Self = Self(-586);
+    /// `JET_wrnCommittedLogFilesLost`.
+    pub const COMMITTED_LOG_FILES_LOST: Self = Self(585);
+    /// `JET_wrnCommittedLogFilesRemoved`.
+    pub const COMMITTED_LOG_FILES_REMOVED: Self = Self(587);
+    /// `JET_errDbTimeBeyondMaxRequired`.
+    pub const DB_TIME_BEYOND_MAX_REQUIRED: Self = Self(-625);
+    /// `JET_errRecoveryVerifyFailure`.
+    pub const RECOVERY_VERIFY_FAILURE: Self = Self(-1123);
+    /// `JET_errAttachedDatabaseMismatch`.
+    pub const ATTACHED_DATABASE_MISMATCH: Self = Self(-1216);
+    /// `JET_errDatabaseIncompleteIncrementalReseed`.
+    pub const DATABASE_INCOMPLETE_INCREMENTAL_RESEED: Self = Self(-1226);
+    /// ``.
+    pub const DATABASE_INCOMPLETE_REVERT: Self = Self(-1935);
+    /// `JET_errLogCorrupted`.
+    pub const LOG_CORRUPTED: Self = Self(-1852);
+    /// `JET_errNodeCorrupted`.
+    pub const NODE_CORRUPTED: Self = Self(-358);
+    /// `JET_errRecordDeleted`.
+    pub const RECORD_DELETED: Self = Self(-1017);
+
     /// Wraps any number; one that is not in the table has no name.
     #[must_use]
     pub const fn new(code: i32) -> Self {

@@ -2,7 +2,7 @@
 //! [log notes 1.1]
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::format::ids::Generation;
 
@@ -104,6 +104,22 @@ pub fn of_stream(dir: &Path, base: &str) -> io::Result<Vec<LogName>> {
     };
     let newer = of("jtx");
     Ok(if newer.is_empty() { of("log") } else { newer })
+}
+
+/// The file in `dir` that is called `name`, whatever the case of its letters.
+#[must_use]
+pub fn find_any_case(dir: &Path, name: &str) -> Option<PathBuf> {
+    let exact = dir.join(name);
+    if exact.exists() {
+        return Some(exact);
+    }
+    let mut found: Vec<_> = std::fs::read_dir(dir)
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|other| other.eq_ignore_ascii_case(name))
+        .collect();
+    found.sort();
+    Some(dir.join(found.first()?))
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use super::body::Raw;
 use super::{DbId, ProcId, RecordFault, RecordKind};
-use crate::format::ids::{DbTime, Objid, Pgno};
+use crate::format::compress::decompress;
+use crate::format::ids::{DbTime, Objid, PageSize, Pgno};
+use crate::format::page::rehydrate;
 
 /// What a split does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,21 @@ impl<'a> PageImage<'a> {
             compressed: flags & 2 != 0,
             bytes,
         })
+    }
+
+    /// The whole page; `None` when the image is none.
+    #[must_use]
+    pub fn unpack(&self, size: PageSize) -> Option<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(size.bytes());
+        if self.compressed {
+            decompress(self.bytes, None, &mut bytes).ok()?;
+        } else {
+            bytes.extend_from_slice(self.bytes);
+        }
+        if self.dehydrated {
+            bytes = rehydrate(&bytes, size)?;
+        }
+        (bytes.len() == size.bytes()).then_some(bytes)
     }
 }
 

@@ -114,6 +114,15 @@ impl Page<'_> {
         }
     }
 
+    /// Checks header and tags, not the nodes: enough for lines to be changed without leaving the page.
+    ///
+    /// # Errors
+    /// The first [`StructureFault`] in the engine's order.
+    pub fn check_frame(self, scratch: &mut CheckScratch) -> Result<(), StructureFault> {
+        self.check_header()?;
+        self.check_tags(scratch)
+    }
+
     fn check_header(self) -> Result<(), StructureFault> {
         use StructureFault as Fault;
         let (room, flags) = (self.room(), self.flags());

@@ -19,6 +19,7 @@ mod check;
 mod edit;
 mod flags;
 mod node;
+mod redo;
 
 use super::bytes::{u16_at, u32_at, u64_at};
 use super::ids::{DbTime, Objid, PageSize, Pgno};
@@ -27,6 +28,7 @@ pub use check::{CheckScratch, StructureFault};
 pub use edit::{NoRoom, PageBuf};
 pub use flags::PageFlags;
 pub use node::{Node, NodeFault, NodeFlags};
+pub use redo::{PageMut, rehydrate};
 
 const DBTIME: usize = 8;
 const PREV: usize = DBTIME + size_of::<u64>();

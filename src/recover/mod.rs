@@ -1,0 +1,38 @@
+//! Recovery: the log redone on the pages, open transactions undone, the databases left clean.
+//!
+//! Everything happens on copies: [`Pool`] holds the changed pages, [`Attached`] the changed headers. Nothing on
+//! disk changes before the whole replay has gone well; `ops::recover` then writes it all, behind an undo file.
+//! [log notes 7 to 11]
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `pool` | pages by number, bounded in memory |
+//! | `session` | transactions, open groups, what rolling back needs |
+//! | `replay` | one record after the other: which it concerns, whether it is done already |
+//! | `node`, `space`, `split`, `merge`, `moves` | the changes themselves |
+//! | `attach` | which file is the database that a log names, and whether it fits |
+//! | `undo` | rolling back |
+//! | `finish` | what the headers say in the end |
+//! | `stream` | the log files |
+//! | `driver` | all of it in order |
+
+pub mod attach;
+mod attached;
+pub mod driver;
+mod finish;
+mod merge;
+mod moves;
+mod node;
+mod pool;
+mod replay;
+mod session;
+mod space;
+mod split;
+pub mod stream;
+mod undo;
+
+pub use attached::{Attached, Sight};
+pub use pool::{FrameId, PageState, Pool, PoolCounts, Slot};
+pub use replay::{Counts, Replay};
+pub use session::{Change, Group, Session, Version};
+pub use undo::{UndoStep, Undone};

@@ -1,0 +1,165 @@
+//! The sessions of the engine that wrote the log, as far as a replay needs them: transaction levels, groups of
+//! changes that are still open, and what must be undone if a transaction never commits. [log notes 8 and 10.1]
+
+use std::collections::BTreeMap;
+
+use crate::format::ids::{DbTime, Objid, Pgno};
+use crate::format::logrec::{DbId, OperKind, ProcId, RceId, TrxId};
+use crate::format::stamp::Lgpos;
+
+/// Transactions nest this deep.
+pub const LEVELS: u8 = 7;
+
+/// The change of a node that rolling back undoes.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// Its id.
+    pub rceid: RceId,
+    /// Level of the transaction.
+    pub level: u8,
+    /// The database.
+    pub dbid: DbId,
+    /// Root of the tree.
+    pub pgno_fdp: Pgno,
+    /// The tree.
+    pub objid: Objid,
+    /// Its keys are unique.
+    pub unique: bool,
+    /// Key of the node.
+    pub key: Box<[u8]>,
+    /// Data that belong to the bookmark in trees of non-unique keys.
+    pub bookmark_data: Box<[u8]>,
+    /// What was done.
+    pub change: Change,
+    /// Where the record stands.
+    pub at: Lgpos,
+}
+
+/// What was done to a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// It came, or came back.
+    Insert,
+    /// Its data were others before.
+    Replace(Box<[u8]>),
+    /// It was flagged deleted.
+    FlagDelete,
+    /// A number at this offset was raised.
+    Delta {
+        /// By this.
+        by: i64,
+        /// Offset in the data.
+        offset: u16,
+        /// It has 64 bits.
+        wide: bool,
+    },
+}
+
+impl Change {
+    /// The number that records call it by.
+    #[must_use]
+    pub const fn oper(&self) -> OperKind {
+        match self {
+            Self::Insert => OperKind::Insert,
+            Self::Replace(_) => OperKind::Replace,
+            Self::FlagDelete => OperKind::FlagDelete,
+            Self::Delta { wide: false, .. } => OperKind::Delta,
+            Self::Delta { wide: true, .. } => OperKind::Delta64,
+        }
+    }
+}
+
+/// A group of changes that is done whole or not at all.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// The bytes of its records, one behind the other.
+    bytes: Vec<u8>,
+    /// Position and end of each.
+    ends: Vec<(Lgpos, usize)>,
+}
+
+impl Group {
+    /// Keeps a record.
+    pub fn push(&mut self, at: Lgpos, record: &[u8]) {
+        self.bytes.extend_from_slice(record);
+        self.ends.push((at, self.bytes.len()));
+    }
+
+    /// The records in order.
+    pub fn records(&self) -> impl Iterator<Item = (Lgpos, &[u8])> {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
+        starts
+            .zip(&self.ends)
+            .map(|(start, (at, end))| (*at, &self.bytes[start..*end]))
+    }
+}
+
+/// One session.
+#[derive(Debug, Default)]
+pub struct Session {
+    /// Its transaction level.
+    pub level: u8,
+    /// Its transaction.
+    pub trx: TrxId,
+    /// An outermost transaction was seen to begin: what came before is in the databases.
+    pub seen_begin: bool,
+    /// Open groups by their time.
+    pub groups: BTreeMap<DbTime, Group>,
+    /// What must be undone, oldest first.
+    pub versions: Vec<Version>,
+    /// Changes that were in the page already and whose former content an UndoInfo must bring: id and page.
+    pub deferred: Vec<(RceId, Pgno)>,
+    /// Its transaction is prepared for a distributed commit.
+    pub prepared: bool,
+}
+
+impl Session {
+    /// The transaction is merged into the one at level `to`; at level 0 it is committed.
+    pub fn commit(&mut self, to: u8) {
+        self.level = to;
+        if to == 0 {
+            self.versions.clear();
+            self.deferred.clear();
+            self.prepared = false;
+            return;
+        }
+        for version in &mut self.versions {
+            version.level = version.level.min(to);
+        }
+    }
+
+    /// `levels` levels were rolled back; their changes were undone by records of their own.
+    pub fn rollback(&mut self, levels: u8) {
+        self.level = self.level.saturating_sub(levels);
+        let level = self.level;
+        self.versions.retain(|version| version.level <= level);
+        if level == 0 {
+            self.deferred.clear();
+            self.prepared = false;
+        }
+    }
+
+    /// Takes out the version that an Undo names.
+    pub fn take_version(&mut self, rceid: RceId) -> Option<Version> {
+        let place = self
+            .versions
+            .iter()
+            .rposition(|version| version.rceid == rceid)?;
+        Some(self.versions.remove(place))
+    }
+
+    /// Adds a version unless it is known already.
+    pub fn add_version(&mut self, version: Version) {
+        let known = self
+            .versions
+            .iter()
+            .rev()
+            .any(|known| known.rceid == version.rceid);
+        if !known {
+            self.versions.push(version);
+        }
+    }
+}
+
+/// All sessions, in the order in which they are rolled back.
+pub type Sessions = BTreeMap<ProcId, Session>;

@@ -1,0 +1,254 @@
+//! Rolling back what never committed. [log notes 10.2]
+
+use std::cmp::Ordering;
+
+use crate::error::{Result, Trouble};
+use crate::format::ids::{DbTime, Pgno};
+use crate::format::logrec::{OperKind, ProcId};
+use crate::format::page::{Node, NodeFlags};
+use crate::jet::JetError;
+
+use super::pool::FrameId;
+use super::replay::Replay;
+use super::session::{Change, Version};
+
+/// Trees are never deeper; more means a loop.
+const DEEPEST: usize = 64;
+/// Siblings that a search of a node may look through.
+const SIBLINGS: usize = 4096;
+
+/// A step of rolling back, as the log will tell it.
+#[derive(Debug, Clone)]
+pub enum UndoStep {
+    /// An open group is dropped.
+    Abort(ProcId, DbTime),
+    /// A change is undone.
+    Undo(Box<Undone>),
+    /// Levels of a session are gone.
+    Rollback(ProcId, u8),
+}
+
+/// A change that was undone.
+#[derive(Debug, Clone)]
+pub struct Undone {
+    /// The session.
+    pub procid: ProcId,
+    /// The transaction.
+    pub trx: crate::format::logrec::TrxId,
+    /// What was undone.
+    pub version: Version,
+    /// The page that it was on.
+    pub pgno: Pgno,
+    /// The node.
+    pub line: u16,
+    /// The page's time before.
+    pub before: DbTime,
+    /// Its time after.
+    pub after: DbTime,
+}
+
+impl Replay {
+    /// Drops open groups and rolls back open transactions, sessions in ascending order, newest changes first.
+    /// Returns what was done, in order.
+    ///
+    /// # Errors
+    /// A node that is to be undone cannot be found, or its former content is not known.
+    pub fn roll_back(&mut self) -> Result<Vec<UndoStep>> {
+        let mut steps = Vec::new();
+        let sessions = std::mem::take(&mut self.sessions);
+        for (procid, session) in &sessions {
+            for dbtime in session.groups.keys() {
+                steps.push(UndoStep::Abort(*procid, *dbtime));
+            }
+        }
+        for (procid, mut session) in sessions {
+            if session.level == 0 {
+                continue;
+            }
+            self.counts.rolled_back += 1;
+            if let Some((rceid, pgno)) = session.deferred.first() {
+                // The engine writes the former content of a change to the log before the changed page may reach the
+                // disk: without it the log is not the one that this page was written under.
+                let what = format!(
+                    "page {pgno} holds a change (version {}) of a transaction that must be rolled back, but the log \
+                     does not hold what was there before",
+                    rceid.0
+                );
+                return Err(Trouble::new(JetError::DB_TIME_CORRUPTED, what)
+                    .advise(
+                        "the end of the log is missing; find a complete copy of the last log files, else repair the \
+                         database",
+                    )
+                    .into());
+            }
+            while session.level > 0 {
+                while let Some(version) = session
+                    .versions
+                    .pop_if(|version| version.level >= session.level)
+                {
+                    if let Some(undone) = self.undo_version(procid, session.trx, version)? {
+                        steps.push(UndoStep::Undo(Box::new(undone)));
+                    }
+                    self.pool.trim()?;
+                }
+                steps.push(UndoStep::Rollback(procid, 1));
+                session.level -= 1;
+            }
+        }
+        Ok(steps)
+    }
+
+    fn undo_version(
+        &mut self,
+        procid: ProcId,
+        trx: crate::format::logrec::TrxId,
+        version: Version,
+    ) -> Result<Option<Undone>> {
+        let Some(place) = self.place(version.dbid) else {
+            return Ok(None);
+        };
+        if matches!(version.change.oper(), OperKind::Other(_)) {
+            return Ok(None);
+        }
+        let (id, line) = self.find(place, &version)?;
+        let page = self.pool.page(id);
+        let (pgno, before) = (self.pool.pgno(id), page.dbtime());
+        let after = self.databases[place].next_dbtime();
+        if before >= after {
+            let what = format!(
+                "page {pgno} has the time {:#x}, but the log ends at {:#x}: the end of the log is missing",
+                before.get(),
+                after.get() - 1
+            );
+            return Err(Trouble::new(JetError::DB_TIME_CORRUPTED, what)
+                .of(&self.databases[place].path)
+                .advise(
+                    "find a complete copy of the last log files; without them the database can only be repaired",
+                )
+                .into());
+        }
+        self.undo_on_page(place, id, line, &version.change)?;
+        self.stamp(id, after);
+        self.counts.undone += 1;
+        Ok(Some(Undone {
+            procid,
+            trx,
+            version,
+            pgno,
+            line: line as u16,
+            before,
+            after,
+        }))
+    }
+
+    /// Undoes a change of a node in its page. The node itself stays, flagged: space is given back by nobody here.
+    pub(super) fn undo_on_page(
+        &mut self,
+        place: usize,
+        id: FrameId,
+        line: usize,
+        change: &Change,
+    ) -> Result<()> {
+        self.node_exists(place, id, line)?;
+        let page = self.pool.page(id);
+        let flags = page.node(line).map_or(0, |node| node.flags.bits());
+        match change {
+            Change::Insert => {
+                let flags = flags | NodeFlags::DELETED;
+                self.pool.edit(id).set_node_flags(line, flags);
+                Ok(())
+            }
+            Change::FlagDelete => {
+                let flags = flags & !NodeFlags::DELETED;
+                self.pool.edit(id).set_node_flags(line, flags);
+                Ok(())
+            }
+            Change::Replace(before) => {
+                let done = self.pool.edit(id).replace_data(line, before);
+                self.fits(place, self.pool.pgno(id), done)
+            }
+            Change::Delta { by, offset, wide } => {
+                self.add_number(place, id, line, *offset, by.wrapping_neg(), *wide)
+            }
+        }
+    }
+
+    /// Finds the node that a version is about, from the root of its tree.
+    fn find(&mut self, place: usize, version: &Version) -> Result<(FrameId, usize)> {
+        let mut pgno = version.pgno_fdp;
+        for _ in 0..DEEPEST {
+            let id = self.must_load(place, pgno)?;
+            let page = self.pool.page(id);
+            if page.flags().is_leaf() {
+                return self.find_in_leaves(place, id, version);
+            }
+            let count = page.node_count();
+            let child = (0..count).find_map(|line| {
+                let node = page.node(line).ok()?;
+                let last = line + 1 == count;
+                let goes_here =
+                    last || node.key_len() == 0 || order_inner(&node, version) == Ordering::Greater;
+                goes_here.then_some(node.data)
+            });
+            let child: Option<[u8; 4]> = child.and_then(|data| data.try_into().ok());
+            match child {
+                Some(child) => pgno = Pgno::new(u32::from_le_bytes(child)),
+                None => break,
+            }
+        }
+        Err(self.lost(place, version, pgno).into())
+    }
+
+    fn find_in_leaves(
+        &mut self,
+        place: usize,
+        mut id: FrameId,
+        version: &Version,
+    ) -> Result<(FrameId, usize)> {
+        for _ in 0..SIBLINGS {
+            let page = self.pool.page(id);
+            let found = (0..page.node_count()).find(|line| {
+                page.node(*line).is_ok_and(|node| {
+                    node.cmp_key_to(&version.key) == Ordering::Equal
+                        && (version.unique || node.data == &*version.bookmark_data)
+                })
+            });
+            if let Some(line) = found {
+                return Ok((id, line));
+            }
+            let beyond = page
+                .node_count()
+                .checked_sub(1)
+                .and_then(|last| page.node(last).ok())
+                .is_some_and(|node| node.cmp_key_to(&version.key) == Ordering::Greater);
+            let next = page.next();
+            if beyond || next.is_null() {
+                break;
+            }
+            id = self.must_load(place, next)?;
+        }
+        Err(self.lost(place, version, self.pool.pgno(id)).into())
+    }
+
+    #[cold]
+    fn lost(&self, place: usize, version: &Version, pgno: Pgno) -> Trouble {
+        self.misfit(
+            place,
+            pgno,
+            JetError::RECORD_DELETED,
+            &format!(
+                "the node that log record {} changed is not in tree {}, so it cannot be rolled back",
+                version.at, version.objid
+            ),
+        )
+    }
+}
+
+/// Compares a separator with what is sought: its key, and in trees of non-unique keys the data behind it.
+fn order_inner(node: &Node<'_>, version: &Version) -> Ordering {
+    if version.unique {
+        return node.cmp_key_to(&version.key);
+    }
+    let sought = [&*version.key, &*version.bookmark_data].concat();
+    node.cmp_key_to(&sought)
+}
