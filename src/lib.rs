@@ -18,6 +18,7 @@ pub mod problem;
 pub mod progress;
 pub mod storage;
 pub mod tree;
+pub mod undo;
 
 #[cfg(feature = "cli")]
 pub mod cli;
