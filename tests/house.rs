@@ -34,7 +34,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "ops",
         &[
             "check", "db", "error", "format", "jet", "log", "problem", "progress", "storage",
-            "tree",
+            "tree", "undo",
         ],
     ),
     (

@@ -691,3 +691,146 @@ fn undo_and_compare(disk: &MemoryDisk, kept: &Path, path: &Path, before: &[u8]) 
     undo(disk, kept, false).unwrap();
     assert!(disk.files()[path] == before);
 }
+
+/// The command, on a folder with a complete or an interrupted operation.
+mod command {
+    use super::*;
+    use common::line;
+
+    fn done() -> (tempfile::TempDir, Plan) {
+        let (dir, plan) = folder();
+        plan.run(&RealDisk).unwrap();
+        (dir, plan)
+    }
+
+    /// The run without what differs from folder to folder.
+    #[cfg(unix)]
+    fn text(run: &common::Run, dir: &Path) -> String {
+        let dir = dir.canonicalize().unwrap();
+        let mut text = run.output().replace(dir.to_str().unwrap(), "DIR");
+        for start in ["Created: ", "completed successfully in ", "error -551"] {
+            if let Some(at) = text.find(start).map(|at| at + start.len()) {
+                let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
+                text.replace_range(at..end, "...");
+            }
+        }
+        text
+    }
+
+    // Windows writes paths in another way.
+    #[cfg(unix)]
+    #[test]
+    fn a_list_and_a_restoring_as_they_are_printed() {
+        let (dir, plan) = done();
+        let list = line(dir.path(), "undo E00.undo --list");
+        assert_eq!(list.status, 0);
+        let shown = text(&list, dir.path());
+        let body = shown.split("Initiating").nth(1).unwrap();
+        assert_eq!(
+            body,
+            " UNDO mode...\n      Undo file: E00.undo\n\n\
+             \x20     Operation: r E00\n        Created: ...\n          \
+             State: Complete (the operation has finished)\n\n\
+             \x20 changed  DIR/priv1.edb\n           30000 bytes before, 30000 after, 12988 saved\n\
+             \x20 changed  DIR/longer.log\n           5001 bytes before, 12345 after, 443 saved\n\
+             \x20 changed  DIR/cut.log\n           10000 bytes before, 3333 after, 7179 saved\n\
+             \x20 created  DIR/created.log\n           0 bytes before, 3000 after, 0 saved\n\
+             \x20replaced  DIR/replaced.chk\n           9000 bytes before, 3000 after, 9000 saved\n\
+             \x20replaced  DIR/empty\n           0 bytes before, 3000 after, 0 saved\n\
+             \x20 removed  DIR/removed.log\n           7777 bytes before, 0 after, 7777 saved\n\n\
+             Nothing was changed.\n\n\nOperation completed successfully in ...\n\n\n"
+        );
+        assert_same(&real_files(dir.path()), &plan.after(), "listed");
+        let run = line(dir.path(), "/undo E00.undo /o");
+        assert_eq!(run.status, 0, "{run:?}");
+        assert!(
+            run.stdout
+                .contains("7777 bytes before, 0 after, 7777 saved, 7777 written back")
+        );
+        assert!(
+            run.stdout
+                .contains("Every file is as it was before the operation.")
+        );
+        assert_same(&real_files(dir.path()), &plan.before(), "restored");
+        let again = line(dir.path(), "undo E00.undo");
+        assert_eq!(again.status, 0);
+        assert!(again.stdout.contains("nothing to undo"), "{again:?}");
+        let gone = line(dir.path(), "undo E00.undo --discard");
+        assert!(gone.status == 0 && !plan.path(UNDO).exists(), "{gone:?}");
+    }
+
+    #[test]
+    fn json_tells_what_was_changed_since() {
+        let (dir, plan) = done();
+        let dry = line(dir.path(), "undo E00.undo --dry-run --format json").one_json();
+        assert_eq!(dry["result"]["outcome"], "can_restore");
+        assert_eq!(dry["result"]["undo_status"], "complete");
+        std::fs::write(plan.path("removed.log"), "new").unwrap();
+        let run = line(dir.path(), "undo E00.undo --dry-run --format json");
+        let json = run.one_json();
+        assert_eq!((run.status, json["jet"]["code"].as_i64()), (4, Some(-551)));
+        assert_eq!(json["result"]["outcome"], "would_refuse");
+        let since = &json["result"]["files"][6]["changed_since"];
+        assert_eq!(
+            (
+                since["offset"].as_i64(),
+                &json["result"]["files"][0]["changed_since"]
+            ),
+            (Some(3), &serde_json::Value::Null)
+        );
+        let refused = line(dir.path(), "undo E00.undo");
+        assert_eq!(refused.status, 4, "{refused:?}");
+        assert!(
+            refused
+                .stdout
+                .contains("removed.log' has been changed since, at offset 0x3"),
+            "{refused:?}"
+        );
+        let forced = line(dir.path(), "undo E00.undo --force --format json").one_json();
+        assert_eq!(forced["result"]["files"][6]["written_bytes"], 7777);
+        assert_same(&real_files(dir.path()), &plan.before(), "forced");
+        let text = std::fs::read_to_string(common::root().join("docs/json.md")).unwrap();
+        let result = json["result"].as_object().unwrap();
+        let file = result["files"][6].as_object().unwrap();
+        for name in result.keys().chain(file.keys()) {
+            assert!(text.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_interrupted_operation_is_restored_and_not_discarded() {
+        let (dir, plan) = folder();
+        let sealed = plan.save(&RealDisk).unwrap().seal().unwrap();
+        plan.apply(&mut Applier::new(&RealDisk)).unwrap();
+        drop(sealed);
+        let kept = line(dir.path(), "undo E00.undo --discard");
+        assert_eq!(kept.status, 8, "{kept:?}");
+        assert!(kept.stdout.contains("interrupted") && plan.path(UNDO).exists());
+        let table = line(dir.path(), "undo E00.undo --format table");
+        assert_eq!(table.status, 0, "{table:?}");
+        assert!(
+            table
+                .stdout
+                .contains("Sealed (the operation was interrupted)"),
+            "{table:?}"
+        );
+        assert_same(&real_files(dir.path()), &plan.before(), "restored");
+    }
+
+    #[test]
+    fn other_modes_point_here_and_damage_is_told() {
+        let (dir, plan) = done();
+        for mode in ["mh", "mk", "ml", "mm", "mp", "ms", "k", "g"] {
+            let run = line(dir.path(), &format!("{mode} E00.undo"));
+            assert_eq!(run.status, 8, "{run:?}");
+            assert!(run.output().contains("use 'exutil undo'"), "{run:?}");
+        }
+        let mut bytes = std::fs::read(plan.path(UNDO)).unwrap();
+        bytes[9_000] ^= 1;
+        std::fs::write(plan.path(UNDO), bytes).unwrap();
+        let run = line(dir.path(), "undo E00.undo");
+        assert_eq!(run.status, 4, "{run:?}");
+        assert!(run.stdout.contains("the entry at offset 0x2"), "{run:?}");
+        assert_same(&real_files(dir.path()), &plan.after(), "nothing written");
+    }
+}
