@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 
 use common::Random;
 use exutil::error::{Error, Result};
-use exutil::format::undofile::UndoStatus;
+use exutil::format::undofile::{
+    ENTRIES_AT, FileEntry, RangeEntry, UndoEntry, UndoHeader, UndoPlan, UndoStatus, sectors,
+    write_entry,
+};
 use exutil::jet::JetError;
 use exutil::storage::{Crash, Disk, MemoryDisk, RealDisk};
 use exutil::undo::{Applier, Settled, UndoFile, UndoWriter, prepare, settle};
@@ -54,11 +57,13 @@ impl Plan {
     }
 
     /// (file, offset, length of what is written): neighbours, gaps, unaligned, over the end.
-    const RANGES: [(&'static str, u64, usize); 8] = [
+    const RANGES: [(&'static str, u64, usize); 10] = [
         ("priv1.edb", 0, 4096),
         ("priv1.edb", 4096, 4096),
         ("priv1.edb", 12_288, 4096),
         ("priv1.edb", 20_003, 700),
+        ("priv1.edb", 24_000, 100),
+        ("priv1.edb", 24_100, 300),
         ("longer.log", 100, 50),
         ("longer.log", 4_608, 2_048),
         ("longer.log", 9_000, 10),
@@ -692,6 +697,116 @@ fn undo_and_compare(disk: &MemoryDisk, kept: &Path, path: &Path, before: &[u8]) 
     assert!(disk.files()[path] == before);
 }
 
+/// An undo file of these entries, each with a right checksum, and one file beside it.
+fn crafted(entries: &[UndoEntry]) -> MemoryDisk {
+    let header = UndoHeader {
+        sequence: 1,
+        status: UndoStatus::Complete,
+        identity: 5,
+        created: 0,
+        end: 0,
+        operation: String::new(),
+    };
+    let mut bytes = vec![0; ENTRIES_AT as usize];
+    bytes[4096..4096 + 512].copy_from_slice(&header.bytes());
+    for entry in entries {
+        let position = bytes.len() as u64;
+        write_entry(&mut bytes, 5, position, entry);
+    }
+    MemoryDisk::new([
+        ("/d/x.undo".into(), bytes),
+        ("/d/file".into(), vec![7; 100]),
+    ])
+}
+
+#[test]
+fn hostile_entries_with_right_checksums_are_refused() {
+    let file = |plan, before_len, absolute: &str, relative: &str| {
+        UndoEntry::File(FileEntry {
+            plan,
+            before_len,
+            after_len: before_len,
+            after_hash: 0,
+            absolute: absolute.into(),
+            relative: relative.into(),
+        })
+    };
+    let change = || file(UndoPlan::Change, 100, "/d/file", "file");
+    let range = |file, offset, len: u32, after: bool, before: bool| {
+        let parts = sectors(offset, len as usize).count();
+        UndoEntry::Range(RangeEntry {
+            file,
+            offset,
+            len,
+            after: after.then(|| vec![0; parts]),
+            before: before.then(|| vec![7; len as usize]),
+        })
+    };
+    let end = |entries| UndoEntry::End { entries };
+    let length = |len| UndoEntry::Length { file: 0, len };
+    let remove = || file(UndoPlan::Remove, 100, "/d/file", "file");
+    let good: [Vec<UndoEntry>; 4] = [
+        vec![end(0)],
+        vec![change(), range(0, 0, 10, true, true), end(2)],
+        vec![change(), length(60), range(0, 60, 40, false, true), end(3)],
+        vec![remove(), range(0, 0, 100, false, true), end(2)],
+    ];
+    for (number, entries) in good.iter().enumerate() {
+        undo(&crafted(entries), Path::new("/d/x.undo"), true)
+            .unwrap_or_else(|error| panic!("{number}: {error}"));
+    }
+    let bad: Vec<Vec<UndoEntry>> = vec![
+        vec![],
+        vec![end(1)],
+        vec![change()],
+        vec![range(0, 0, 10, true, true), end(1)],
+        vec![change(), range(1, 0, 10, true, true), end(2)],
+        vec![change(), range(0, 0, 0, true, true), end(2)],
+        vec![change(), range(0, 0, 10, false, false), end(2)],
+        // Over the end, and behind it with a before-image.
+        vec![change(), range(0, 95, 10, true, true), end(2)],
+        vec![change(), range(0, 95, 10, true, false), end(2)],
+        // Twice the same, in the wrong order.
+        vec![
+            change(),
+            range(0, 0, 10, true, true),
+            range(0, 5, 10, true, true),
+            end(3),
+        ],
+        // A tail without a cut, and cuts without all of the tail.
+        vec![change(), range(0, 60, 40, false, true), end(2)],
+        vec![change(), length(60), end(2)],
+        vec![change(), length(60), range(0, 60, 30, false, true), end(3)],
+        vec![change(), length(60), length(60), end(3)],
+        vec![UndoEntry::Length { file: 0, len: 1 }, end(1)],
+        // Content with a hole, of a file that goes.
+        vec![remove(), range(0, 0, 50, false, true), end(2)],
+        vec![remove(), range(0, 1, 99, false, true), end(2)],
+        vec![remove(), length(5), range(0, 0, 100, false, true), end(3)],
+        vec![
+            file(UndoPlan::Create, 0, "/d/new", "new"),
+            range(0, 0, 5, true, true),
+            end(2),
+        ],
+        // Paths that lead elsewhere.
+        vec![file(UndoPlan::Change, 100, "file", "file"), end(1)],
+        vec![file(UndoPlan::Change, 100, "/d/../d/file", ""), end(1)],
+        vec![file(UndoPlan::Change, 100, "/d/file", "../d/file"), end(1)],
+        vec![file(UndoPlan::Change, 100, "/d/file", "/d/file"), end(1)],
+        vec![file(UndoPlan::Change, 100, "", ""), end(1)],
+    ];
+    for (number, entries) in bad.iter().enumerate() {
+        let disk = crafted(entries);
+        let before = disk.files();
+        let ended = undo(&disk, Path::new("/d/x.undo"), true);
+        assert!(
+            matches!(ended, Err(Error::UndoUnusable { .. })),
+            "{number}: {ended:?}"
+        );
+        assert!(disk.files() == before, "{number}");
+    }
+}
+
 /// The command, on a folder with a complete or an interrupted operation.
 mod command {
     use super::*;
@@ -731,7 +846,7 @@ mod command {
             " UNDO mode...\n      Undo file: E00.undo\n\n\
              \x20     Operation: r E00\n        Created: ...\n          \
              State: Complete (the operation has finished)\n\n\
-             \x20 changed  DIR/priv1.edb\n           30000 bytes before, 30000 after, 12988 saved\n\
+             \x20 changed  DIR/priv1.edb\n           30000 bytes before, 30000 after, 13388 saved\n\
              \x20 changed  DIR/longer.log\n           5001 bytes before, 12345 after, 443 saved\n\
              \x20 changed  DIR/cut.log\n           10000 bytes before, 3333 after, 7179 saved\n\
              \x20 created  DIR/created.log\n           0 bytes before, 3000 after, 0 saved\n\

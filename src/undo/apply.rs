@@ -1,6 +1,7 @@
 //! Step 3 of a commit: the changes themselves.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use super::handles::Handles;
 use crate::error::{Error, Result};
@@ -10,15 +11,18 @@ use crate::storage::Disk;
 pub struct Applier<'d> {
     disk: &'d dyn Disk,
     handles: Handles<'d>,
+    /// Canonical paths by the names that the caller uses: to find them costs more than to write a page.
+    names: HashMap<PathBuf, PathBuf>,
 }
 
 impl<'d> Applier<'d> {
     /// Has changed nothing yet.
     #[must_use]
-    pub const fn new(disk: &'d dyn Disk) -> Self {
+    pub fn new(disk: &'d dyn Disk) -> Self {
         Self {
             disk,
             handles: Handles::new(disk),
+            names: HashMap::new(),
         }
     }
 
@@ -27,7 +31,7 @@ impl<'d> Applier<'d> {
     /// # Errors
     /// [`Error::Io`].
     pub fn write_range(&mut self, path: &Path, offset: u64, bytes: &[u8]) -> Result<()> {
-        let path = self.disk.canonical(path)?;
+        let path = self.canonical(path)?;
         let file = self.handles.file(&path)?;
         file.write_at(offset, bytes)
             .map_err(|error| Error::io(&path, "write", error))
@@ -38,7 +42,7 @@ impl<'d> Applier<'d> {
     /// # Errors
     /// [`Error::Io`].
     pub fn set_len(&mut self, path: &Path, len: u64) -> Result<()> {
-        let path = self.disk.canonical(path)?;
+        let path = self.canonical(path)?;
         let file = self.handles.file(&path)?;
         file.set_len(len)
             .map_err(|error| Error::io(&path, "change the length of", error))
@@ -50,7 +54,7 @@ impl<'d> Applier<'d> {
     /// # Errors
     /// [`Error::Io`].
     pub fn create_file(&mut self, path: &Path, bytes: &[u8]) -> Result<()> {
-        let path = self.disk.canonical(path)?;
+        let path = self.canonical(path)?;
         let file = self.handles.create(&path)?;
         file.write_at(0, bytes)
             .map_err(|error| Error::io(&path, "write", error))
@@ -70,7 +74,7 @@ impl<'d> Applier<'d> {
     /// # Errors
     /// [`Error::Io`].
     pub fn remove(&mut self, path: &Path) -> Result<()> {
-        let path = self.disk.canonical(path)?;
+        let path = self.canonical(path)?;
         self.handles.remove(&path)
     }
 
@@ -80,5 +84,14 @@ impl<'d> Applier<'d> {
     /// [`Error::Io`].
     pub fn sync_all(&mut self) -> Result<()> {
         self.handles.sync_all()
+    }
+
+    fn canonical(&mut self, path: &Path) -> Result<PathBuf> {
+        if let Some(found) = self.names.get(path) {
+            return Ok(found.clone());
+        }
+        let found = self.disk.canonical(path)?;
+        self.names.insert(path.to_owned(), found.clone());
+        Ok(found)
     }
 }
