@@ -90,6 +90,24 @@ pub enum Error {
         /// The base name.
         base: String,
     },
+    /// An undo file that is damaged, cut off, or of a version that is not known.
+    #[error("undo file '{}' cannot be used: {what}", path.display())]
+    UndoUnusable {
+        /// The undo file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A file is neither as the operation found it nor as it left it.
+    #[error("'{}' has been changed since, at offset {offset:#x}: {what}", path.display())]
+    ChangedSince {
+        /// The file that was to be restored.
+        path: PathBuf,
+        /// The first byte that is not as expected.
+        offset: u64,
+        /// How it differs.
+        what: String,
+    },
 }
 
 /// What stands in the way of a recovery, and what can be done about it.
@@ -188,7 +206,10 @@ impl Error {
             Self::NoDatabaseHeader { .. } | Self::Malformed { .. } => JetError::DATABASE_CORRUPTED,
             Self::WrongFileType { .. } => JetError::FILE_INVALID_TYPE,
             Self::CheckpointCorrupt { .. } => JetError::CHECKPOINT_CORRUPT,
-            Self::FlushMapCorrupt { .. } => JetError::READ_VERIFY_FAILURE,
+            Self::FlushMapCorrupt { .. } | Self::UndoUnusable { .. } => {
+                JetError::READ_VERIFY_FAILURE
+            }
+            Self::ChangedSince { .. } => JetError::CONSISTENT_TIME_MISMATCH,
             Self::TrailerMismatch { .. } => JetError::DATABASE_PATCH_FILE_MISMATCH,
             Self::NoLogs { .. } => JetError::FILE_NOT_FOUND,
             Self::Recovery(trouble) => trouble.jet,

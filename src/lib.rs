@@ -19,6 +19,7 @@ pub mod progress;
 pub mod recover;
 pub mod storage;
 pub mod tree;
+pub mod undo;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -23,6 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("tree", &["db", "format"]),
     ("db", &["error", "format", "jet", "storage", "tree"]),
     ("log", &["error", "format", "jet", "storage"]),
+    ("undo", &["error", "format", "storage"]),
     ("build", &["format", "tree"]),
     (
         "check",
@@ -33,7 +34,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "ops",
         &[
             "check", "db", "error", "format", "jet", "log", "problem", "progress", "storage",
-            "tree",
+            "tree", "undo",
         ],
     ),
     (

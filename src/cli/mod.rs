@@ -32,7 +32,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     };
     match command::command().try_get_matches_from(canonical) {
         Ok(matches) => {
-            // A read-only operation can stop at any moment; nothing is left half done.
+            // Every operation can stop at any moment: most only read, and what changes files has an undo
+            // file that the next run restores from.
             let _ = ctrlc::set_handler(|| std::process::exit(ExitStatus::Cancelled.code()));
             modes::run(&matches)
         }

@@ -399,6 +399,45 @@ pub const MODES: &[ModeSpec] = &[
             PAGE_SIZE,
         ],
     },
+    ModeSpec {
+        name: "undo",
+        about: "Take back what a command has changed",
+        description: "A command that changes files first saves what it will change in an undo file. This \
+            mode brings every file back to what it was before, byte for byte: of a command that has \
+            finished, and of one that was interrupted. Files that were changed since are told and \
+            nothing is written, unless --force is given. The undo file stays, marked as restored. Can \
+            be interrupted itself and run again. Files are looked for below the folder of the undo file, \
+            if they were there, so that a folder may be moved as a whole. Use only undo files that you trust: \
+            they name the files that are written.",
+        files: "FILE",
+        example: "exutil undo E00.undo --dry-run\n    What would be restored, and whether it can be; nothing is changed.",
+        options: &[
+            OptionSpec {
+                long: "list",
+                letters: &[],
+                value: Value::None,
+                help: "Show what is in the undo file; change nothing",
+            },
+            OptionSpec {
+                long: "dry-run",
+                letters: &[],
+                value: Value::None,
+                help: "Compare the files with the undo file, tell whether they can be restored; change nothing",
+            },
+            OptionSpec {
+                long: "force",
+                letters: &[],
+                value: Value::None,
+                help: "Restore files too that were changed since; with --discard, also the undo file of an interrupted command",
+            },
+            OptionSpec {
+                long: "discard",
+                letters: &[],
+                value: Value::None,
+                help: "Remove the undo file and keep the changes; refused for an interrupted command",
+            },
+        ],
+    },
 ];
 
 /// The mode of this name.

@@ -123,7 +123,9 @@ impl Database {
         let io = |error| Error::io(path, "read", error);
         let start = storage.read_start(HeaderCopies::PROBE_BYTES).map_err(io)?;
         let kind = filekind::identify(&start);
-        if let FileKind::Log { .. } | FileKind::Checkpoint | FileKind::FlushMap = kind {
+        if let FileKind::Log { .. } | FileKind::Checkpoint | FileKind::FlushMap | FileKind::Undo =
+            kind
+        {
             // Their headers look like one of a database as far as the choice of a copy goes.
             return Err(Error::WrongFileType {
                 path: path.to_owned(),

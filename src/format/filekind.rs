@@ -9,6 +9,7 @@ use super::dbheader::{FILETYPE_OFFSET, FileType, HeaderCopies, MAGIC};
 use super::flushmap;
 use super::ids::{Generation, PageSize};
 use super::loghdr::{LOG_HEADER_BYTES, LogHeader};
+use super::undofile::UNDO_MAGIC;
 
 /// What a file turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -35,6 +36,8 @@ pub enum FileKind {
     Checkpoint,
     /// A flush map (`.jfm`).
     FlushMap,
+    /// What a command that changes files has saved of them.
+    Undo,
     /// No byte in it.
     Empty,
     /// Nothing but zero bytes as far as looked.
@@ -59,6 +62,7 @@ impl FileKind {
             }
             Self::Checkpoint => "a checkpoint".into(),
             Self::FlushMap => "a flush map".into(),
+            Self::Undo => "an undo file".into(),
             Self::Empty => "empty".into(),
             Self::Zeroed => "nothing but zero bytes".into(),
             Self::Unknown => "not a file of the database engine".into(),
@@ -73,6 +77,7 @@ impl FileKind {
             Self::Log { .. } => Some("ml"),
             Self::Checkpoint => Some("mk"),
             Self::FlushMap => Some("mp"),
+            Self::Undo => Some("undo"),
             Self::Empty | Self::Zeroed | Self::Unknown => None,
         }
     }
@@ -83,6 +88,9 @@ impl FileKind {
 pub fn identify(start: &[u8]) -> FileKind {
     if start.is_empty() {
         return FileKind::Empty;
+    }
+    if start.starts_with(UNDO_MAGIC) {
+        return FileKind::Undo;
     }
     if let Some(copies) = HeaderCopies::read(start, None)
         && let Some(header) = copies.header()

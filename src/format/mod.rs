@@ -19,5 +19,6 @@ pub mod stamp;
 #[cfg(test)]
 mod testing;
 pub mod trailer;
+pub mod undofile;
 pub mod value;
 pub mod version;

@@ -33,6 +33,8 @@ impl JetError {
     pub const LOG_FILE_SIZE_MISMATCH: Self = Self(-541);
     /// `JET_errDatabaseDirtyShutdown`.
     pub const DATABASE_DIRTY_SHUTDOWN: Self = Self(-550);
+    /// `JET_errConsistentTimeMismatch`.
+    pub const CONSISTENT_TIME_MISMATCH: Self = Self(-551);
     /// `JET_errDatabasePatchFileMismatch`.
     pub const DATABASE_PATCH_FILE_MISMATCH: Self = Self(-552);
     /// `JET_errLogSequenceChecksumMismatch`.

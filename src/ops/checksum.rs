@@ -123,7 +123,8 @@ pub fn check_file(
     progress: &dyn Progress,
 ) -> Result<ChecksumReport> {
     let (file, start, kind) = identify::open(path)?;
-    if let FileKind::Log { .. } | FileKind::Checkpoint | FileKind::FlushMap = kind {
+    if let FileKind::Log { .. } | FileKind::Checkpoint | FileKind::FlushMap | FileKind::Undo = kind
+    {
         let mode = kind.dump_mode().unwrap_or("mh");
         return Err(Error::WrongFileType {
             path: path.to_owned(),

@@ -105,7 +105,8 @@ impl HeaderReport {
 /// [`Error::TrailerMismatch`] for a backup copy whose trailer page is not its own.
 pub fn read_headers(path: &Path, options: &HeaderOptions) -> Result<HeaderReport> {
     let (file, start, kind) = identify::open(path)?;
-    if let FileKind::Log { .. } | FileKind::Checkpoint | FileKind::FlushMap = kind {
+    if let FileKind::Log { .. } | FileKind::Checkpoint | FileKind::FlushMap | FileKind::Undo = kind
+    {
         let mode = kind.dump_mode().unwrap_or("mh");
         return Err(Error::WrongFileType {
             path: path.to_owned(),

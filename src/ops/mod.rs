@@ -16,3 +16,4 @@ pub mod page_dump;
 pub mod required_logs;
 pub mod space_dump;
 mod space_hints;
+pub mod undo;

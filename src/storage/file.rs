@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Storage;
+use super::{Disk, Storage};
 use crate::error::{Error, Result};
 
 /// An open file, read with positioned reads.
@@ -44,6 +44,22 @@ impl FileStorage {
             .create_new(true)
             .open(path)
             .map_err(|error| Error::io(path, "create", error))?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Opens a file that exists for reading and writing.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn open_rw(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(|error| Error::io(path, "open for writing", error))?;
         Ok(Self {
             file,
             path: path.to_owned(),
@@ -119,5 +135,65 @@ impl Storage for FileStorage {
 
     fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
+    }
+}
+
+/// Makes the names in a folder durable. Windows keeps them in a journal of its own and has no such call.
+#[cfg(unix)]
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(windows)]
+fn sync_dir(_dir: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// The file system of this machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealDisk;
+
+impl Disk for RealDisk {
+    fn open(&self, path: &Path) -> Result<Box<dyn Storage>> {
+        Ok(Box::new(FileStorage::open(path)?))
+    }
+
+    fn open_rw(&self, path: &Path) -> Result<Box<dyn Storage>> {
+        Ok(Box::new(FileStorage::open_rw(path)?))
+    }
+
+    fn create(&self, path: &Path) -> Result<Box<dyn Storage>> {
+        Ok(Box::new(FileStorage::create(path)?))
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        std::fs::remove_file(path).map_err(|error| Error::io(path, "remove", error))
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool> {
+        match std::fs::symlink_metadata(path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::io(path, "look for", error)),
+        }
+    }
+
+    fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        let wrap = |error| Error::io(path, "find", error);
+        if self.exists(path)? {
+            return std::fs::canonicalize(path).map_err(wrap);
+        }
+        let name = path
+            .file_name()
+            .ok_or_else(|| wrap(io::ErrorKind::InvalidInput.into()))?;
+        let dir = match path.parent() {
+            Some(dir) if !dir.as_os_str().is_empty() => dir,
+            _ => Path::new("."),
+        };
+        Ok(std::fs::canonicalize(dir).map_err(wrap)?.join(name))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        sync_dir(dir).map_err(|error| Error::io(dir, "sync", error))
     }
 }

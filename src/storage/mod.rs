@@ -4,17 +4,23 @@
 //! ends the process with a signal, and on files in the page cache a map was no faster (see
 //! `benches/README.md` for the figures).
 
+mod crash;
+mod disk;
 mod faulty;
 mod file;
 mod memory;
+mod memory_disk;
 mod overlay;
 mod pages;
 
 use std::io;
 
+pub use crash::Crash;
+pub use disk::Disk;
 pub use faulty::{Fault, Faulty};
-pub use file::FileStorage;
+pub use file::{FileStorage, RealDisk};
 pub use memory::Memory;
+pub use memory_disk::MemoryDisk;
 pub use overlay::Overlay;
 pub use pages::{PageFault, Pages};
 

@@ -1,6 +1,6 @@
 //! The twins agree with plain memory, and faults strike where they are put.
 
-use super::{Fault, Faulty, Memory, Overlay, Storage};
+use super::{Crash, Disk, Fault, Faulty, Memory, MemoryDisk, Overlay, RealDisk, Storage};
 
 fn content(storage: &impl Storage) -> Vec<u8> {
     storage.read_start(storage.len().unwrap() as usize).unwrap()
@@ -72,4 +72,83 @@ fn a_full_disk_and_a_stopped_one_refuse() {
     disk.sync().unwrap();
     assert!(disk.sync().is_err());
     assert!(disk.write_at(0, &[1]).is_err());
+}
+
+#[test]
+fn power_takes_what_is_not_synced_sector_by_sector() {
+    let path = std::path::Path::new("/d/a");
+    let disk = MemoryDisk::new([(path.to_owned(), vec![1; 1200])]);
+    let file = disk.open_rw(path).unwrap();
+    file.write_at(100, &[2; 1000]).unwrap();
+    file.set_len(2000).unwrap();
+    // 412 bytes, 512 bytes, 76 bytes, the length: each by itself.
+    let lost = |keep: [bool; 4]| {
+        let mut keep = keep.into_iter();
+        disk.power_lost(|| keep.next().unwrap()).files()[path].clone()
+    };
+    assert!(lost([false; 4]) == [1; 1200]);
+    let middle = lost([false, true, false, true]);
+    assert_eq!(
+        (
+            middle.len(),
+            middle[511],
+            middle[512],
+            middle[1023],
+            middle[1024]
+        ),
+        (2000, 1, 2, 2, 1)
+    );
+    file.sync().unwrap();
+    assert!(disk.power_lost(|| false).files() == disk.files());
+    // A file may be durable, and its name not.
+    let other = std::path::Path::new("/d/b");
+    disk.create(other).unwrap().sync().unwrap();
+    disk.remove(path).unwrap();
+    let names = |disk: &MemoryDisk| disk.files().into_keys().collect::<Vec<_>>();
+    assert_eq!(names(&disk), [other]);
+    assert_eq!(names(&disk.power_lost(|| false)), [path]);
+    disk.sync_dir(std::path::Path::new("/elsewhere")).unwrap();
+    assert_eq!(names(&disk.power_lost(|| false)), [path]);
+    disk.sync_dir(std::path::Path::new("/d")).unwrap();
+    assert_eq!(names(&disk.power_lost(|| false)), [other]);
+}
+
+#[test]
+fn a_crash_tears_one_write_and_ends_all_others() {
+    let path = std::path::Path::new("/d/a");
+    let disk = MemoryDisk::new([(path.to_owned(), vec![1; 4096])]);
+    let crash = Crash::after(disk.clone(), 2);
+    let file = crash.open_rw(path).unwrap();
+    file.sync().unwrap();
+    file.write_at(0, &[2; 512]).unwrap();
+    assert!(file.write_at(1024, &[3; 2048]).is_err());
+    assert!(file.write_at(0, &[4; 2048]).is_err());
+    assert!(file.set_len(1).is_err() && file.sync().is_err());
+    assert!(crash.remove(path).is_err() && crash.create(path).is_err());
+    assert_eq!(crash.steps(), 8);
+    let bytes = &disk.files()[path];
+    assert_eq!(
+        (bytes[0], bytes[1024], bytes[2047], bytes[2048]),
+        (2, 3, 3, 1)
+    );
+}
+
+#[test]
+fn the_real_disk_finds_names_and_refuses_what_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a");
+    assert!(!RealDisk.exists(&path).unwrap());
+    assert!(RealDisk.open_rw(&path).is_err());
+    let named = RealDisk.canonical(&path).unwrap();
+    RealDisk.create(&path).unwrap().write_at(0, b"x").unwrap();
+    assert_eq!(RealDisk.canonical(&path).unwrap(), named);
+    assert!(RealDisk.create(&path).is_err());
+    RealDisk.sync_dir(dir.path()).unwrap();
+    RealDisk.remove(&path).unwrap();
+    assert!(!RealDisk.exists(&path).unwrap());
+    assert!(
+        RealDisk
+            .canonical(&dir.path().join("gone").join("a"))
+            .is_err()
+    );
 }

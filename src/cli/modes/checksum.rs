@@ -69,7 +69,7 @@ fn check(session: &mut Session, path: &Path, options: &ChecksumOptions, list: bo
             session.head("CHECKSUM");
             flushmap_or_checkpoint(session, path);
         }
-        Ok(FileKind::Database { .. } | FileKind::Streaming { .. }) | Err(_) => {
+        Ok(FileKind::Database { .. } | FileKind::Streaming { .. } | FileKind::Undo) | Err(_) => {
             check_pages(session, path, options, list);
         }
         Ok(_) if options.page_size.is_some() => check_pages(session, path, options, list),

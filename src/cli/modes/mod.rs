@@ -19,6 +19,7 @@ mod space;
 mod space_cells;
 mod space_fields;
 mod space_text;
+mod undo;
 
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         "k" => checksum::run(matches),
         "export" => export::run(matches),
         "g" => integrity::run(matches),
+        "undo" => undo::run(matches),
         _ => ExitStatus::Usage,
     }
 }

@@ -1,0 +1,126 @@
+//! `undo`.
+
+use clap::ArgMatches;
+
+use super::{files, plain_failure};
+use crate::cli::exit::ExitStatus;
+use crate::cli::layout::Layout;
+use crate::cli::session::Session;
+use crate::format::undofile::{UndoPlan, UndoStatus};
+use crate::ops::undo::{UndoAction, UndoOptions, UndoOutcome, UndoReport, UndoneFile, undo_file};
+
+pub fn run(matches: &ArgMatches) -> ExitStatus {
+    let action = match ["list", "dry-run", "discard"].map(|name| matches.get_flag(name)) {
+        [true, ..] => UndoAction::List,
+        [_, true, _] => UndoAction::DryRun,
+        [_, _, true] => UndoAction::Discard,
+        _ => UndoAction::Restore,
+    };
+    let force = matches.get_flag("force");
+    let mut session = Session::new("undo", matches);
+    session.head("UNDO");
+    for path in files(matches) {
+        session.eseutil(&format!("      Undo file: {}\n\n", path.display()));
+        match undo_file(path, UndoOptions { action, force }) {
+            Ok(report) => session.report(path, report.jet(), &[], &report, || layout(&report)),
+            Err(error) => plain_failure(&mut session, path, &error),
+        }
+    }
+    session.close()
+}
+
+const LABEL: usize = 15;
+
+fn layout(report: &UndoReport) -> Layout {
+    let mut out = Layout::new();
+    out.field(LABEL, "Operation", &report.operation);
+    out.field(LABEL, "Created", report.created.as_deref().unwrap_or("-"));
+    out.field(LABEL, "State", state(report));
+    out.blank();
+    for file in &report.files {
+        out.spacing(format!("{:>9}  {}", verb(file.plan), file.path));
+        out.spacing(format!("           {}", numbers(file)));
+        if let Some(conflict) = &file.changed_since {
+            out.spacing(format!(
+                "           changed since, at offset {:#x}: {}",
+                conflict.offset, conflict.what
+            ));
+        }
+    }
+    if !report.files.is_empty() {
+        out.blank();
+    }
+    let header = [
+        "File",
+        "Operation",
+        "Bytes before",
+        "Bytes after",
+        "Saved",
+        "Written",
+        "Changed since",
+    ];
+    out.grid(&header, report.files.iter().map(row).collect());
+    out.text(outcome(report.outcome));
+    out
+}
+
+const fn state(report: &UndoReport) -> &'static str {
+    match (report.undo_status, report.header_damaged) {
+        (UndoStatus::Unsealed, _) => "Unsealed (the operation had changed nothing)",
+        (UndoStatus::Sealed, false) => "Sealed (the operation was interrupted)",
+        (UndoStatus::Sealed, true) => "Sealed, or later (a header of the undo file is damaged)",
+        (UndoStatus::Complete, _) => "Complete (the operation has finished)",
+        (UndoStatus::Restored, _) => "Restored (the operation is undone)",
+    }
+}
+
+const fn verb(plan: UndoPlan) -> &'static str {
+    match plan {
+        UndoPlan::Change => "changed",
+        UndoPlan::Create => "created",
+        UndoPlan::Replace => "replaced",
+        UndoPlan::Remove => "removed",
+    }
+}
+
+fn numbers(file: &UndoneFile) -> String {
+    let mut text = format!(
+        "{} bytes before, {} after, {} saved",
+        file.before_bytes, file.after_bytes, file.saved_bytes
+    );
+    if let Some(written) = file.written_bytes {
+        text += &format!(", {written} written back");
+    }
+    text
+}
+
+fn row(file: &UndoneFile) -> Vec<String> {
+    let since = file.changed_since.as_ref();
+    vec![
+        file.path.clone(),
+        verb(file.plan).to_owned(),
+        file.before_bytes.to_string(),
+        file.after_bytes.to_string(),
+        file.saved_bytes.to_string(),
+        file.written_bytes
+            .map_or_else(String::new, |n| n.to_string()),
+        since.map_or_else(String::new, |at| format!("{:#x}: {}", at.offset, at.what)),
+    ]
+}
+
+const fn outcome(outcome: UndoOutcome) -> &'static str {
+    match outcome {
+        UndoOutcome::Listed => "Nothing was changed.",
+        UndoOutcome::CanRestore => "All of this can be restored. Nothing was changed.",
+        UndoOutcome::WouldRefuse => {
+            "Restoring would be refused: files were changed since. Nothing was changed."
+        }
+        UndoOutcome::Restored => "Every file is as it was before the operation.",
+        UndoOutcome::NothingToDo => "There is nothing to undo. The undo file can be removed.",
+        UndoOutcome::Discarded => "The undo file is removed. The changes stay.",
+        UndoOutcome::DiscardRefused => {
+            "The undo file stays: its operation was interrupted, and without it the files cannot be \
+             brought back. Undo first, or use --force."
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! `undo`: takes back what a command has changed, from the undo file that it left.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::format::undofile::{UndoPlan, UndoStatus};
+use crate::jet::JetError;
+use crate::storage::{Disk, RealDisk};
+use crate::undo::{Conflict, RestoredFile, UndoFile};
+
+/// What to do with an undo file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UndoAction {
+    /// Restore.
+    #[default]
+    Restore,
+    /// Tell what is in it.
+    List,
+    /// Tell what restoring would do.
+    DryRun,
+    /// Remove it and keep the changes.
+    Discard,
+}
+
+/// How to do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UndoOptions {
+    /// What to do.
+    pub action: UndoAction,
+    /// Restore files that were changed since; discard what an interrupted operation needs.
+    pub force: bool,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UndoOutcome {
+    /// Only looked.
+    Listed,
+    /// Restoring would work.
+    CanRestore,
+    /// Restoring would be refused.
+    WouldRefuse,
+    /// Everything is as before.
+    Restored,
+    /// There was nothing to restore: the operation changed nothing, or is undone already.
+    NothingToDo,
+    /// The undo file is gone.
+    Discarded,
+    /// The undo file stays: an interrupted operation needs it.
+    DiscardRefused,
+}
+
+/// One file of an undo file.
+#[derive(Debug, Clone, Serialize)]
+pub struct UndoneFile {
+    /// Where it is.
+    pub path: String,
+    /// What the operation does to it.
+    pub plan: UndoPlan,
+    /// Its length in bytes before the operation.
+    pub before_bytes: u64,
+    /// Its length in bytes after it.
+    pub after_bytes: u64,
+    /// Bytes of it in the undo file.
+    pub saved_bytes: u64,
+    /// Bytes that were written back; null when nothing was restored.
+    pub written_bytes: Option<u64>,
+    /// How it differs from what the operation left; null when it does not, or was not looked at.
+    pub changed_since: Option<UndoConflict>,
+}
+
+/// Where a file was changed since.
+#[derive(Debug, Clone, Serialize)]
+pub struct UndoConflict {
+    /// First byte.
+    pub offset: u64,
+    /// How.
+    pub what: String,
+}
+
+/// An undo file and what was done with it.
+#[derive(Debug, Clone, Serialize)]
+pub struct UndoReport {
+    /// The undo file.
+    #[serde(skip)]
+    pub path: PathBuf,
+    /// The operation that left it.
+    pub operation: String,
+    /// When it was made: ISO 8601, UTC; null when it was never finished.
+    pub created: Option<String>,
+    /// How far the operation was.
+    pub undo_status: UndoStatus,
+    /// One of its two headers is damaged.
+    pub header_damaged: bool,
+    /// What was done.
+    pub outcome: UndoOutcome,
+    /// Every file, in the order in which they were saved.
+    pub files: Vec<UndoneFile>,
+}
+
+impl UndoReport {
+    /// What the operation ends with.
+    #[must_use]
+    pub const fn jet(&self) -> JetError {
+        match self.outcome {
+            UndoOutcome::WouldRefuse => JetError::CONSISTENT_TIME_MISMATCH,
+            UndoOutcome::DiscardRefused => JetError::FILE_ACCESS_DENIED,
+            _ => JetError::SUCCESS,
+        }
+    }
+}
+
+/// Does what `options` say with the undo file at `path`.
+///
+/// # Errors
+/// [`crate::error::Error::Io`]; [`crate::error::Error::WrongFileType`] for another kind of file;
+/// [`crate::error::Error::UndoUnusable`] when it is damaged, [`crate::error::Error::ChangedSince`] when a file was changed since: both
+/// before anything is written.
+pub fn undo_file(path: &Path, options: UndoOptions) -> Result<UndoReport> {
+    let mut undo = UndoFile::open(&RealDisk, path)?;
+    let mut report = describe(&undo, path);
+    let nothing = matches!(undo.status(), UndoStatus::Unsealed | UndoStatus::Restored);
+    match options.action {
+        UndoAction::List => {}
+        UndoAction::Discard if undo.status() == UndoStatus::Sealed && !options.force => {
+            report.outcome = UndoOutcome::DiscardRefused;
+        }
+        UndoAction::Discard => {
+            let place = undo.path().to_owned();
+            // Windows keeps the name of a file that is open.
+            drop(undo);
+            RealDisk.remove(&place)?;
+            report.outcome = UndoOutcome::Discarded;
+        }
+        UndoAction::DryRun | UndoAction::Restore if nothing => {
+            report.outcome = UndoOutcome::NothingToDo;
+        }
+        UndoAction::DryRun => {
+            let conflicts = undo.check()?;
+            let refuses = |conflict: &Conflict| conflict.hopeless || !options.force;
+            report.outcome = if conflicts.iter().any(refuses) {
+                UndoOutcome::WouldRefuse
+            } else {
+                UndoOutcome::CanRestore
+            };
+            note_conflicts(&mut report, conflicts);
+        }
+        UndoAction::Restore => {
+            let restored = undo.restore(options.force)?;
+            for (file, RestoredFile { written, .. }) in report.files.iter_mut().zip(restored.files)
+            {
+                file.written_bytes = Some(written);
+            }
+            report.outcome = UndoOutcome::Restored;
+        }
+    }
+    Ok(report)
+}
+
+fn describe(undo: &UndoFile<'_>, path: &Path) -> UndoReport {
+    let file = |file: &crate::undo::SavedFile| UndoneFile {
+        path: file.path.to_string_lossy().into_owned(),
+        plan: file.plan,
+        before_bytes: file.before_len,
+        after_bytes: file.after_len,
+        saved_bytes: file.saved,
+        written_bytes: None,
+        changed_since: None,
+    };
+    UndoReport {
+        path: path.to_owned(),
+        operation: undo.operation().to_owned(),
+        created: undo.created(),
+        undo_status: undo.status(),
+        header_damaged: undo.header_damaged(),
+        outcome: UndoOutcome::Listed,
+        files: undo.files().iter().map(file).collect(),
+    }
+}
+
+fn note_conflicts(report: &mut UndoReport, conflicts: Vec<Conflict>) {
+    for conflict in conflicts {
+        let name = conflict.path.to_string_lossy();
+        let file = report.files.iter_mut().find(|file| file.path == name);
+        if let Some(file) = file {
+            file.changed_since = Some(UndoConflict {
+                offset: conflict.offset,
+                what: conflict.what,
+            });
+        }
+    }
+}

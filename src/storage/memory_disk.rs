@@ -1,0 +1,253 @@
+//! A file system in memory that can lose power: what was not synced may then be there or not, sector by sector.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Disk, Storage};
+use crate::error::{Error, Result};
+
+/// What a disk writes whole or not at all.
+const SECTOR: usize = 512;
+
+/// Files by name. Clones are the same disk.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryDisk {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    files: Vec<File>,
+    /// Names and the numbers of their files: as programs see them, and as they are durable.
+    names: BTreeMap<PathBuf, usize>,
+    durable_names: BTreeMap<PathBuf, usize>,
+    /// Names that came (with a file) or went and are not durable yet, in order.
+    pending: Vec<(PathBuf, Option<usize>)>,
+}
+
+/// A file's content: as programs see it, as it is durable, and what lies between.
+#[derive(Debug, Default)]
+struct File {
+    bytes: Vec<u8>,
+    durable: Vec<u8>,
+    pending: Vec<Change>,
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    Write(usize, Vec<u8>),
+    Len(usize),
+}
+
+impl Change {
+    fn apply(&self, to: &mut Vec<u8>) {
+        match self {
+            Self::Write(offset, bytes) => {
+                let end = offset + bytes.len();
+                if to.len() < end {
+                    to.resize(end, 0);
+                }
+                to[*offset..end].copy_from_slice(bytes);
+            }
+            Self::Len(len) => to.resize(*len, 0),
+        }
+    }
+
+    /// The parts that reach the disk or not each by itself.
+    fn parts(&self) -> Vec<Self> {
+        let Self::Write(offset, bytes) = self else {
+            return vec![self.clone()];
+        };
+        let mut parts = Vec::new();
+        let mut at = 0;
+        while at < bytes.len() {
+            let count = (SECTOR - (offset + at) % SECTOR).min(bytes.len() - at);
+            parts.push(Self::Write(offset + at, bytes[at..at + count].to_vec()));
+            at += count;
+        }
+        parts
+    }
+}
+
+impl MemoryDisk {
+    /// A disk with these files, all durable.
+    #[must_use]
+    pub fn new(files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>) -> Self {
+        let mut state = State::default();
+        for (path, bytes) in files {
+            state.names.insert(path, state.files.len());
+            state.files.push(File {
+                durable: bytes.clone(),
+                bytes,
+                pending: Vec::new(),
+            });
+        }
+        state.durable_names = state.names.clone();
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// Every file with its content, as programs see it.
+    #[must_use]
+    pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let state = self.lock();
+        let content = |number: &usize| state.files[*number].bytes.clone();
+        let names = state.names.iter();
+        names.map(|(path, n)| (path.clone(), content(n))).collect()
+    }
+
+    /// The disk after the power went: everything durable, and of the rest whatever `keep` says yes to: each
+    /// sector of a write, each change of a length or a name.
+    #[must_use]
+    pub fn power_lost(&self, mut keep: impl FnMut() -> bool) -> Self {
+        let state = self.lock();
+        let contents: Vec<Vec<u8>> = state
+            .files
+            .iter()
+            .map(|file| {
+                let mut bytes = file.durable.clone();
+                let parts = file.pending.iter().flat_map(Change::parts);
+                parts
+                    .filter(|_| keep())
+                    .for_each(|part| part.apply(&mut bytes));
+                bytes
+            })
+            .collect();
+        let mut names = state.durable_names.clone();
+        for (path, number) in state.pending.iter().filter(|_| keep()) {
+            match number {
+                Some(number) => names.insert(path.clone(), *number),
+                None => names.remove(path),
+            };
+        }
+        Self::new(
+            names
+                .into_iter()
+                .map(|(path, n)| (path, contents[n].clone())),
+        )
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn handle(&self, path: &Path, action: &'static str) -> Result<Box<dyn Storage>> {
+        let number = self.lock().names.get(path).copied();
+        let missing = || Error::io(path, action, io::ErrorKind::NotFound.into());
+        Ok(Box::new(Handle {
+            disk: self.clone(),
+            number: number.ok_or_else(missing)?,
+        }))
+    }
+}
+
+impl Disk for MemoryDisk {
+    fn open(&self, path: &Path) -> Result<Box<dyn Storage>> {
+        self.handle(path, "open")
+    }
+
+    fn open_rw(&self, path: &Path) -> Result<Box<dyn Storage>> {
+        self.handle(path, "open for writing")
+    }
+
+    fn create(&self, path: &Path) -> Result<Box<dyn Storage>> {
+        {
+            let mut state = self.lock();
+            if state.names.contains_key(path) {
+                let error = io::ErrorKind::AlreadyExists.into();
+                return Err(Error::io(path, "create", error));
+            }
+            let number = state.files.len();
+            state.files.push(File::default());
+            state.names.insert(path.to_owned(), number);
+            state.pending.push((path.to_owned(), Some(number)));
+        }
+        self.handle(path, "create")
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        let mut state = self.lock();
+        if state.names.remove(path).is_none() {
+            return Err(Error::io(path, "remove", io::ErrorKind::NotFound.into()));
+        }
+        state.pending.push((path.to_owned(), None));
+        Ok(())
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool> {
+        Ok(self.lock().names.contains_key(path))
+    }
+
+    fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        Ok(Path::new("/").join(path))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        let mut state = self.lock();
+        let (now, later) = std::mem::take(&mut state.pending)
+            .into_iter()
+            .partition(|(path, _)| path.parent() == Some(dir));
+        state.pending = later;
+        for (path, number) in now {
+            match number {
+                Some(number) => state.durable_names.insert(path, number),
+                None => state.durable_names.remove(&path),
+            };
+        }
+        Ok(())
+    }
+}
+
+struct Handle {
+    disk: MemoryDisk,
+    number: usize,
+}
+
+impl Handle {
+    fn change(&self, change: Change) {
+        let mut state = self.disk.lock();
+        let file = &mut state.files[self.number];
+        change.apply(&mut file.bytes);
+        file.pending.push(change);
+    }
+}
+
+fn position(at: u64) -> io::Result<usize> {
+    usize::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge.into())
+}
+
+impl Storage for Handle {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.disk.lock().files[self.number].bytes.len() as u64)
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let state = self.disk.lock();
+        let bytes = &state.files[self.number].bytes;
+        let start = position(offset)?.min(bytes.len());
+        let count = buffer.len().min(bytes.len() - start);
+        buffer[..count].copy_from_slice(&bytes[start..start + count]);
+        Ok(count)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.change(Change::Write(position(offset)?, bytes.to_vec()));
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.change(Change::Len(position(len)?));
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.disk.lock();
+        let file = &mut state.files[self.number];
+        file.durable.clone_from(&file.bytes);
+        file.pending.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! Taking an operation back.
+
+use std::path::PathBuf;
+
+use super::handles::Handles;
+use super::{SavedFile, UndoFile, header};
+use crate::error::{Error, Result};
+use crate::format::undofile::{UndoEntry, UndoPlan, UndoStatus};
+
+/// What became of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoredFile {
+    /// The file.
+    pub path: PathBuf,
+    /// What the operation had done to it.
+    pub plan: UndoPlan,
+    /// Bytes of it that had to be written; what was as before is not written again.
+    pub written: u64,
+}
+
+/// What a restoring did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreReport {
+    /// What the status was.
+    pub was: UndoStatus,
+    /// Every file; empty when there was nothing to do.
+    pub files: Vec<RestoredFile>,
+}
+
+impl UndoFile<'_> {
+    /// Brings every file back to what it was before the operation, byte for byte, and says so in the header.
+    /// Does nothing when the operation never began to write, or when it is undone already. It can be killed at
+    /// any moment and begun anew. With `force` also files are restored that were changed since.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::UndoUnusable`] when the undo file is damaged, [`Error::ChangedSince`] when a file is neither
+    /// as before nor as after the operation: in both cases nothing was written.
+    pub fn restore(&mut self, force: bool) -> Result<RestoreReport> {
+        let was = self.status();
+        if matches!(was, UndoStatus::Unsealed | UndoStatus::Restored) {
+            return Ok(RestoreReport {
+                was,
+                files: Vec::new(),
+            });
+        }
+        let stops = |conflict: &super::Conflict| !force || conflict.hopeless;
+        if let Some(conflict) = self.check()?.into_iter().find(stops) {
+            return Err(conflict.error());
+        }
+        let undo = self.disk.open_rw(&self.path)?;
+        let mut header = self.state.header.clone();
+        if was == UndoStatus::Complete {
+            // From here on the files are a mixture, as those of an interrupted operation.
+            header::advance(undo.as_ref(), &self.path, &mut header, UndoStatus::Sealed)?;
+        }
+        let files = self.write_back()?;
+        header::advance(undo.as_ref(), &self.path, &mut header, UndoStatus::Restored)?;
+        self.state.header = header;
+        self.state.damaged = false;
+        Ok(RestoreReport { was, files })
+    }
+
+    fn write_back(&self) -> Result<Vec<RestoredFile>> {
+        let mut handles = Handles::new(self.disk);
+        for file in self.files() {
+            self.come_or_go(file, &mut handles)?;
+        }
+        let mut written = vec![0; self.files().len()];
+        let mut now = Vec::new();
+        self.walk(|_, entry| {
+            let UndoEntry::Range(range) = entry else {
+                return Ok(());
+            };
+            let number = range.file as usize;
+            let (Some(file), Some(before)) = (self.files().get(number), range.before) else {
+                return Ok(());
+            };
+            let open = handles.file(&file.path)?;
+            now.resize(before.len(), 0);
+            let read = |error| Error::io(&file.path, "read", error);
+            let have = open.read_at(range.offset, &mut now).map_err(read)?;
+            if now[..have] != before {
+                open.write_at(range.offset, &before)
+                    .map_err(|error| Error::io(&file.path, "write", error))?;
+                written[number] += before.len() as u64;
+            }
+            Ok(())
+        })?;
+        handles.sync_all()?;
+        let report = |(file, written): (&SavedFile, u64)| RestoredFile {
+            path: file.path.clone(),
+            plan: file.plan,
+            written,
+        };
+        Ok(self.files().iter().zip(written).map(report).collect())
+    }
+
+    /// Removes what the operation created, creates what it removed, gives the others their length.
+    fn come_or_go(&self, file: &SavedFile, handles: &mut Handles<'_>) -> Result<()> {
+        let there = self.disk.exists(&file.path)?;
+        match (file.plan, there) {
+            (UndoPlan::Create, true) => return handles.remove(&file.path),
+            (UndoPlan::Create, false) => return Ok(()),
+            (UndoPlan::Remove | UndoPlan::Replace, false) => {
+                handles.create(&file.path)?;
+            }
+            _ => {}
+        }
+        let open = handles.file(&file.path)?;
+        let failed = |error| Error::io(&file.path, "change the length of", error);
+        if open.len().map_err(failed)? != file.before_len {
+            open.set_len(file.before_len).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
