@@ -23,7 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("tree", &["db", "format"]),
     ("db", &["error", "format", "jet", "storage", "tree"]),
     ("log", &["error", "format", "jet", "storage"]),
-    ("build", &["format", "tree"]),
+    ("build", &["format", "log", "tree"]),
     (
         "check",
         &["db", "format", "problem", "progress", "storage", "tree"],

@@ -19,7 +19,7 @@ use exutil::format::stamp::{Lgpos, LogTime};
 use exutil::log::changes::{LogContent, LogRole};
 use exutil::log::closing::{Closed, Closing, LogEnd, Quit};
 use exutil::log::verify::{check_log, check_storage};
-use exutil::log::writer::{LastLog, LogWriter, Surroundings};
+use exutil::log::writer::{LastLog, LogWriter, OLDEST_WRITTEN, Surroundings, checkpoint_file};
 use exutil::storage::Memory;
 
 use log_reader::{Read, SEGMENT, logs, records, recovered, u16_at, u32_at, u64_at, valid_segments};
@@ -180,6 +180,7 @@ fn check(pre_dir: &Path, post_dir: &Path) -> usize {
         attachments: check.head.attachments.clone(),
         checkpoint: redo_from,
         now: time(&given[0].bytes),
+        least_version: OLDEST_WRITTEN,
     };
     let last_log = LastLog {
         header: &header,
@@ -217,6 +218,9 @@ fn check(pre_dir: &Path, post_dir: &Path) -> usize {
         let (_, real) = &post[&generation];
         assert_eq!(made.len(), real.len());
         assert_eq!(timeless_header(&made), timeless_header(real), "{generation:x}");
+        if LogHeader::attachments(real).unwrap().is_empty() {
+            assert!(LogHeader::attachments(&made).unwrap().is_empty());
+        }
         let pairs = made.chunks_exact(SEGMENT).zip(real.chunks_exact(SEGMENT));
         for (number, (made, real)) in pairs.enumerate().skip(1) {
             compared += 1;
@@ -262,8 +266,8 @@ fn check_checkpoint(post_dir: &Path, closed: &Closed) {
         }
         checkpoint
     };
-    let mut made = vec![0; 4096];
-    closed.checkpoint.write_to(&[], &mut made);
+    let made = checkpoint_file(&closed.checkpoint, &[]);
+    assert_eq!(made.len(), real.len());
     assert_eq!(tidy(&made), tidy(&real));
 }
 

@@ -9,7 +9,7 @@
 //!   gets a segment of NOPs whose time is zero.
 //! - A segment that is written before it is full stands in the next place, too, as its shadow.
 
-use crate::format::checkpoint::Checkpoint;
+use crate::format::checkpoint::{CHECKPOINT_BYTES, Checkpoint};
 use crate::format::loghdr::{Attachment, Environment, LOG_HEADER_BYTES, LogHeader};
 use crate::format::logwrite::TooLong;
 use crate::format::logwrite::control::{NOP2_FIXED, nop2};
@@ -82,6 +82,9 @@ pub struct Surroundings {
     pub checkpoint: Lgpos,
     /// The time now.
     pub now: LogTime,
+    /// Update major and minor that new generations have at least: [`OLDEST_WRITTEN`] for what the
+    /// engine does.
+    pub least_version: (u32, u32),
 }
 
 /// A file of the stream while it is written.
@@ -474,12 +477,12 @@ fn successor(
         major: last.major.max(8),
         minor: 4000,
         // Each number by itself, so that 7.3704.15 becomes 8.4000.15.14. [vs-dirty-car4]
-        update_major: last.update_major.max(OLDEST_WRITTEN.0),
+        update_major: last.update_major.max(surroundings.least_version.0),
         sign_log: last.sign_log,
         environment,
         flags: circular_now | circular_before,
         checkpoint: surroundings.checkpoint,
-        update_minor: last.update_minor.max(OLDEST_WRITTEN.1),
+        update_minor: last.update_minor.max(surroundings.least_version.1),
         disk_sector_note: 0,
         prev_segments_checksum: segments_checksum,
         written_by: NEWEST.engine,
@@ -534,3 +537,16 @@ pub fn closing_checkpoint(
 
 /// File type of a checkpoint.
 const CHECKPOINT_FILE: u32 = 4;
+
+/// A checkpoint file: two copies.
+#[must_use]
+pub fn checkpoint_file(checkpoint: &Checkpoint, attachments: &[Attachment]) -> Vec<u8> {
+    let mut bytes = vec![0; 2 * CHECKPOINT_BYTES];
+    for copy in bytes.chunks_exact_mut(CHECKPOINT_BYTES) {
+        checkpoint.write_to(attachments, copy);
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests;

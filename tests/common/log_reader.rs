@@ -115,6 +115,11 @@ pub fn records(log: &[u8], from: u16) -> Vec<Read> {
             let len = record_len(&segment[at..]);
             let bytes = &segment[at..at + len];
             let ib = if at == 40 { 0 } else { at as u16 };
+            // A record that a crash cut off is none.
+            if missing > 0 && bytes[0] != 77 {
+                found.pop();
+                missing = 0;
+            }
             match bytes[0] {
                 0 | 71 => {}
                 76 => {
@@ -136,7 +141,6 @@ pub fn records(log: &[u8], from: u16) -> Vec<Read> {
             at += len;
         }
     }
-    // A record that a crash cut off is none.
     if missing > 0 {
         found.pop();
     }

@@ -129,16 +129,18 @@ pub fn empty_tree(head: &NodeHead, pages: &[EmptiedPage]) -> Encoded {
 }
 
 /// Deleted content of a page is overwritten: one byte a node says how (0 not, 1 data, 2 chunk of a long
-/// value); `flags` 1 says that the whole page is unused.
+/// value); `flags` 1 says that the whole page is unused, then there are no operations, but as many
+/// bytes of `rest` as are overwritten.
 ///
 /// # Errors
-/// [`super::TooLong`] for more than 65535 nodes.
-pub fn scrub(head: &NodeHead, flags: u32, nodes: &[u8]) -> Encoded {
+/// [`super::TooLong`] for more than 65535 bytes.
+pub fn scrub(head: &NodeHead, flags: u32, operations: &[u8], rest: &[u8]) -> Encoded {
+    let content = [operations, rest].concat();
     let put = Put::node(kind::SCRUB, head)
         .u32(flags)
-        .u32(nodes.len() as u32)
-        .len16(nodes, "scrub list")?;
-    Ok(put.bytes(nodes).done())
+        .u32(operations.len() as u32)
+        .len16(&content, "scrub list")?;
+    Ok(put.bytes(&content).done())
 }
 
 /// A page gets its first time, before what stands on it.
