@@ -89,7 +89,7 @@ fn streams_are_sound() {
     ];
     for (format, version, digits) in cases {
         let mut builder = LogBuilder::new(options(format, version, digits)).unwrap();
-        let positions = fill(&mut builder, 300);
+        let positions = fill(&mut builder, 900);
         assert!(positions.is_sorted_by(|a, b| a < b), "{positions:?}");
         let last = positions.last().unwrap().generation.get() as usize;
         assert!(last > 2, "{format:?} has {last} generations");

@@ -10,13 +10,14 @@ mod needs;
 
 use std::collections::BTreeMap;
 
-use exutil::format::ids::{DbTime, Objid, Pgno};
+use exutil::format::ids::{DbTime, Generation, Objid, Pgno};
 use exutil::format::loghdr::LogHeader;
 use exutil::format::logwrite::control;
 use exutil::format::logwrite::database::{
     AttachDb, CreateDb, DatabasePath, create_db_finish, detach_db, set_db_version,
 };
 use exutil::format::logwrite::node::{self, Bookmark, Operation, UndoInfo};
+use exutil::format::logwrite::range::{CHECKSUM_RECORD, Range};
 use exutil::format::logwrite::space::{
     self, Conversion, EmptiedPage, MultipleExtents, create_single_extent_fdp,
 };
@@ -439,7 +440,8 @@ fn records_come_out_as_they_were() {
                     continue;
                 }
                 for (name, log) in logs(&dir).values() {
-                    if u32_at(log, 32) != 8 || !exutil::format::checksum::header_is_good(&log[..4096])
+                    if u32_at(log, 32) != 8
+                        || !exutil::format::checksum::header_is_good(&log[..4096])
                     {
                         continue;
                     }
@@ -463,4 +465,55 @@ fn records_come_out_as_they_were() {
     println!("same {same:?}\nother types {other:?}");
     assert!(different.is_empty(), "{different:?}");
     assert!(same.len() > 30, "{same:?}");
+}
+
+/// Every range of an old-format log, its checksum made again.
+fn ranges_again(log: &[u8]) -> usize {
+    let sector = usize::from(u16_at(log, 8));
+    let generation = Generation::new(u32_at(log, 4));
+    let mut made = log.to_vec();
+    let mut at = sector * usize::from(u16_at(log, 10));
+    let mut count = 0;
+    // The chain may lead to what a crash did not write.
+    while log[at] == 42 && matches!(log[at + 21], 0x9A | 0xD1) {
+        let field = |offset: usize| u32_at(log, at + offset) as usize;
+        let range = Range {
+            at,
+            backwards: field(1),
+            forwards: field(5),
+            next: field(9),
+        };
+        made[at + 1..at + CHECKSUM_RECORD].fill(0);
+        range.seal(&mut made, sector, generation, false);
+        count += 1;
+        if range.next == 0 {
+            break;
+        }
+        at += CHECKSUM_RECORD + range.next;
+    }
+    assert!(made == log);
+    count
+}
+
+#[test]
+fn ranges_come_out_as_they_were() {
+    let Some(corpus) = needs::corpus() else {
+        return;
+    };
+    let mut count = 0;
+    for case in std::fs::read_dir(corpus.join("real")).unwrap() {
+        let case = case.unwrap().path();
+        for dir in ["pre", "db"].map(|dir| case.join(dir)) {
+            if dir.is_dir() {
+                for (name, log) in logs(&dir).values() {
+                    if u32_at(log, 32) == 7 {
+                        println!("{}/{name}", dir.display());
+                        count += ranges_again(log);
+                    }
+                }
+            }
+        }
+    }
+    println!("{count} ranges");
+    assert!(count > 10, "{count}");
 }

@@ -91,9 +91,7 @@ impl LogBuilder {
         };
         let header = first_header(&options, &surroundings);
         let log = match options.format {
-            LogFormat::Segments => {
-                Log::Segments(Box::new(LogWriter::first(header, surroundings)?))
-            }
+            LogFormat::Segments => Log::Segments(Box::new(LogWriter::first(header, surroundings)?)),
             LogFormat::Ranges { sector } => {
                 let bytes = header.file_bytes();
                 let fewest = u64::from(header_sectors(options.format) + 4) * u64::from(sector);

@@ -37,7 +37,8 @@ impl OldLog {
     pub(super) fn new(header: LogHeader, attachments: &[Attachment]) -> Self {
         let sector = usize::from(header.sector_size).max(512);
         let start = (usize::from(header.header_sectors) * sector).max(LOG_HEADER_BYTES);
-        let mut bytes = vec![0; (sector * usize::from(header.file_sectors)).max(start + 2 * sector)];
+        let mut bytes =
+            vec![0; (sector * usize::from(header.file_sectors)).max(start + 2 * sector)];
         fill_pattern(&mut bytes, 0);
         header.write_to(attachments, &mut bytes[..LOG_HEADER_BYTES]);
         let mut log = Self {
@@ -104,7 +105,11 @@ impl OldLog {
         };
         let after = range.at + CHECKSUM_RECORD;
         let first_end = range.at - range.at % sector + sector;
-        let end = if at <= first_end { at } else { at - at % sector };
+        let end = if at <= first_end {
+            at
+        } else {
+            at - at % sector
+        };
         range.forwards = end - after;
         end
     }
@@ -190,12 +195,7 @@ impl OldLog {
             at: last.at + self.sector,
             ..last
         };
-        shadow.seal(
-            &mut self.bytes,
-            self.sector,
-            self.header.generation,
-            true,
-        );
+        shadow.seal(&mut self.bytes, self.sector, self.header.generation, true);
         if destroy {
             self.bytes[start..behind].fill(0xEE);
         }
@@ -203,9 +203,8 @@ impl OldLog {
 
     fn tear(&mut self) {
         let sector = self.sector;
-        let several = |range: &&Range| {
-            range.at % sector + CHECKSUM_RECORD + range.forwards > sector
-        };
+        let several =
+            |range: &&Range| range.at % sector + CHECKSUM_RECORD + range.forwards > sector;
         let Some(range) = self.ranges.iter().rev().find(several) else {
             return;
         };

@@ -17,10 +17,10 @@
 
 use crate::format::checkpoint::Checkpoint;
 use crate::format::ids::DbTime;
+use crate::format::loghdr::LogHeader;
 use crate::format::logwrite::control::{
     init2, macro_abort, recovery_quit2, recovery_undo2, rollback, shut_down_mark, term2,
 };
-use crate::format::loghdr::LogHeader;
 use crate::format::stamp::Lgpos;
 
 use super::changes::LogFileChange;

@@ -357,7 +357,8 @@ impl LogWriter {
         let next = OpenLog::fresh(header, &self.surroundings.attachments);
         let full = std::mem::replace(&mut self.log, next);
         let generation = full.header.generation;
-        self.done.push(full.into_change(LogRole::Archived(generation)));
+        self.done
+            .push(full.into_change(LogRole::Archived(generation)));
         self.number = number;
         self.unwritten = number;
         self.began_generations = true;

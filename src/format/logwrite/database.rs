@@ -149,4 +149,3 @@ pub fn set_db_version(dbid: u8, version: (u32, u32, u32)) -> Vec<u8> {
         .u32(version.2)
         .done()
 }
-

@@ -180,7 +180,9 @@ impl SegmentBuilder {
         bytes[POSITION..POSITION + 8].copy_from_slice(&position.0);
         bytes[FLAGS..FLAGS + 4].copy_from_slice(&NEW_FORMAT_FLAG.to_le_bytes());
         seal(&mut bytes, PageSize::K4, Pgno::new(u32::from(number)));
-        let sum = bytes.first_chunk().map_or(0, |sum| u64::from_le_bytes(*sum));
+        let sum = bytes
+            .first_chunk()
+            .map_or(0, |sum| u64::from_le_bytes(*sum));
         (bytes, sum)
     }
 }
