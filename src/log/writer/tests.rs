@@ -156,7 +156,7 @@ fn a_group_is_not_parted() {
         writer.append(&record(MOST)).unwrap();
     }
     let at = writer
-        .append_group(&[&record(MOST - 1), &record(MOST)])
+        .append_group(&[&record(MOST - 1), &record(MOST - 1)])
         .unwrap();
     assert_eq!(at, position(3, 5, 0));
     let mut writer = first();
