@@ -5,6 +5,7 @@ use exutil::format::checkpoint::Checkpoint;
 use exutil::format::checksum::header_is_good;
 use exutil::format::ids::Generation;
 use exutil::format::loghdr::{Environment, PathField};
+use exutil::format::logrec::{ProcId, TrxId};
 use exutil::format::logwrite::control::{begin0, commit0, nop2, shut_down_mark};
 use exutil::format::stamp::{Lgpos, LogTime, Signature};
 use exutil::log::changes::StreamNaming;
@@ -61,8 +62,8 @@ fn fill(builder: &mut LogBuilder, count: u32) -> Vec<Lgpos> {
     let mut positions = Vec::new();
     for number in 0..count {
         let record = match number % 5 {
-            0 => begin0(5, 1, number),
-            1 => commit0(5, number),
+            0 => begin0(ProcId(5), 1, TrxId(number)),
+            1 => commit0(ProcId(5), TrxId(number)),
             _ => {
                 let mut record = nop2(9 + (number as usize * 7919) % 900).unwrap();
                 let len = record.len();
@@ -128,7 +129,9 @@ fn scan(bytes: Vec<u8>) -> BlockScan {
 fn with_tail(format: LogFormat, tail: Tail, records: u32) -> (BlockScan, Lgpos) {
     let mut builder = LogBuilder::new(options(format, (15, 0), 8)).unwrap();
     for number in 0..records {
-        builder.append(&begin0(5, 1, number)).unwrap();
+        builder
+            .append(&begin0(ProcId(5), 1, TrxId(number)))
+            .unwrap();
     }
     builder.flush().unwrap();
     let end = builder.position();
@@ -160,9 +163,9 @@ fn tails_of_the_old_format() {
 fn dead_bytes_stay_uncovered() {
     for format in RANGES {
         let mut builder = LogBuilder::new(options(format, (15, 0), 8)).unwrap();
-        builder.append(&begin0(5, 1, 7)).unwrap();
+        builder.append(&begin0(ProcId(5), 1, TrxId(7))).unwrap();
         builder.leave_dead(&[0xFF; 100]);
-        let at = builder.append(&begin0(5, 1, 8)).unwrap();
+        let at = builder.append(&begin0(ProcId(5), 1, TrxId(8))).unwrap();
         assert_eq!(at.ib, 122);
         let mut bytes = builder.finish(Tail::Whole).pop().unwrap().bytes;
         let LogFormat::Ranges { sector } = format else {

@@ -15,6 +15,7 @@ use std::path::Path;
 use exutil::format::checkpoint::Checkpoint;
 use exutil::format::ids::{DbTime, Generation};
 use exutil::format::loghdr::LogHeader;
+use exutil::format::logrec::ProcId;
 use exutil::format::stamp::{Lgpos, LogTime};
 use exutil::log::changes::{LogContent, LogRole};
 use exutil::log::closing::{Closed, Closing, LogEnd, Quit};
@@ -82,12 +83,17 @@ fn close(writer: LogWriter, last: &LogHeader, given: &[Read]) -> Closed {
             }
             (13, Some(closing)) => {
                 let dbtime = DbTime::new(u64_at(bytes, 3));
-                assert_eq!(closing.abort_macro(u16_at(bytes, 1), dbtime).unwrap(), at);
+                assert_eq!(
+                    closing
+                        .abort_macro(ProcId(u16_at(bytes, 1)), dbtime)
+                        .unwrap(),
+                    at
+                );
             }
             (36 | 39, Some(closing)) => assert_eq!(closing.undo(bytes).unwrap(), at),
             (7, Some(closing)) => {
                 assert_eq!(bytes[3], 1);
-                assert_eq!(closing.roll_back(u16_at(bytes, 1)).unwrap(), at);
+                assert_eq!(closing.roll_back(ProcId(u16_at(bytes, 1))).unwrap(), at);
             }
             (23, Some(closing)) => {
                 assert_eq!(closing.shut_down().unwrap(), at);

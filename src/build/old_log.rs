@@ -2,7 +2,7 @@
 //! [log notes chapter 3]
 
 use crate::format::loghdr::{Attachment, LOG_HEADER_BYTES, LogHeader};
-use crate::format::logwrite::kind::NOP;
+use crate::format::logrec::RecordKind;
 use crate::format::logwrite::range::{CHECKSUM_RECORD, Range, fill_pattern};
 use crate::format::stamp::Lgpos;
 
@@ -92,7 +92,7 @@ impl OldLog {
 
     fn fill_sector(&mut self) {
         let end = self.at.next_multiple_of(self.sector).min(self.limit());
-        self.bytes[self.at..end].fill(NOP);
+        self.bytes[self.at..end].fill(RecordKind::NOP.get());
         self.at = end;
     }
 
@@ -156,7 +156,7 @@ impl OldLog {
     /// The log is full: NOPs up to its end.
     pub(super) fn fill(&mut self) {
         let end = self.limit();
-        self.bytes[self.at..end].fill(NOP);
+        self.bytes[self.at..end].fill(RecordKind::NOP.get());
         self.at = end;
     }
 

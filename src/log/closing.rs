@@ -18,6 +18,7 @@
 use crate::format::checkpoint::Checkpoint;
 use crate::format::ids::DbTime;
 use crate::format::loghdr::LogHeader;
+use crate::format::logrec::ProcId;
 use crate::format::logwrite::control::{
     init2, macro_abort, recovery_quit2, recovery_undo2, rollback, shut_down_mark, term2,
 };
@@ -102,7 +103,7 @@ impl Closing {
     ///
     /// # Errors
     /// What [`LogWriter::append`] says.
-    pub fn abort_macro(&mut self, procid: u16, dbtime: DbTime) -> Result<Lgpos, WriteFault> {
+    pub fn abort_macro(&mut self, procid: ProcId, dbtime: DbTime) -> Result<Lgpos, WriteFault> {
         self.writer.append(&macro_abort(procid, dbtime))
     }
 
@@ -118,7 +119,7 @@ impl Closing {
     ///
     /// # Errors
     /// What [`LogWriter::append`] says.
-    pub fn roll_back(&mut self, procid: u16) -> Result<Lgpos, WriteFault> {
+    pub fn roll_back(&mut self, procid: ProcId) -> Result<Lgpos, WriteFault> {
         self.writer.append(&rollback(procid, 1))
     }
 

@@ -9,8 +9,9 @@
 //! ```
 
 use crate::format::ids::Generation;
+use crate::format::logrec::RecordKind;
 
-use super::{Put, kind};
+use super::Put;
 
 /// Bytes of an LRCHECKSUM.
 pub const CHECKSUM_RECORD: usize = 22;
@@ -82,7 +83,7 @@ impl Range {
             true => SHORT_SEED ^ head ^ xor_words(&log[after..sector_end]),
             false => 0,
         };
-        let record = Put::new(kind::CHECKSUM)
+        let record = Put::new(RecordKind::CHECKSUM)
             .u32(self.backwards as u32)
             .u32(self.forwards as u32)
             .u32(self.next as u32)

@@ -9,9 +9,10 @@
 
 use crate::format::checksum::{NEW_FORMAT_FLAG, seal};
 use crate::format::ids::{Generation, PageSize, Pgno};
+use crate::format::logrec::RecordKind;
 use crate::format::stamp::{Lgpos, LogTime};
 
-use super::{Put, kind};
+use super::Put;
 
 /// Bytes of a segment.
 pub const SEGMENT_BYTES: usize = 4096;
@@ -156,7 +157,7 @@ impl SegmentBuilder {
     /// left of the record.
     pub fn put_first_piece<'a>(&mut self, record: &'a [u8]) -> &'a [u8] {
         let piece = self.room().saturating_sub(FIRST_PIECE).min(record.len());
-        let head = Put::new(kind::FRAGMENT_BEGIN)
+        let head = Put::new(RecordKind::FRAGMENT_BEGIN)
             .u32(record.len() as u32)
             .u16(piece as u16);
         self.put(&head.0);
@@ -167,7 +168,7 @@ impl SegmentBuilder {
     /// Puts a further piece. Gives back what is left.
     pub fn put_next_piece<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
         let piece = self.room().saturating_sub(NEXT_PIECE).min(rest.len());
-        self.put(&Put::new(kind::FRAGMENT).u16(piece as u16).0);
+        self.put(&Put::new(RecordKind::FRAGMENT).u16(piece as u16).0);
         self.put(&rest[..piece]);
         &rest[piece..]
     }
