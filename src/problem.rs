@@ -3,7 +3,7 @@
 //! Checkers report a [`Problem`] with its place; this table alone knows its code, severity, JET
 //! number, text, what a repair would do, and what is lost. Codes are never reused: the letter is the
 //! stage (C checkpoint, E exported content, F file, H header, K catalog, L log, P page, R record,
-//! S space, T tree, V long value, X index), the number counts.
+//! S space, T tree, V long value, X index, Y recovery), the number counts.
 
 use serde::Serialize;
 
@@ -139,6 +139,14 @@ problems! {
         "none", "every change from this log on";
     LogTorn "L010" Note 0 "log ends in a torn write, which recovery mends",
         "the torn end is cut off", "nothing that was committed";
+    CheckpointUnused "C010" Note 0 "checkpoint is not used",
+        "recovery begins at the first log that a database needs", "nothing";
+    RecoverySkipped "Y001" Warning 0 "database was left out of the recovery",
+        "none: bring the right file, and recover again", "nothing";
+    RecoveryNothing "Y002" Note 0 "the logs concern no database that is here",
+        "none", "nothing";
+    DatabaseBehind "Y003" Warning 0 "database is behind its logs, but the checkpoint says that all is done",
+        "recover it with --no-checkpoint", "what the logs hold beyond it, until then";
     LvCorrupted "V001" Error -1526 "long value is damaged",
         "the long value is dropped, records that need it with it", "the long value";
     LvMissing "V002" Error -1526 "a record refers to a long value that is not there",

@@ -24,7 +24,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("db", &["error", "format", "jet", "storage", "tree"]),
     ("log", &["error", "format", "jet", "storage"]),
     ("undo", &["error", "format", "storage"]),
-    ("build", &["format", "tree"]),
+    (
+        "recover",
+        &["error", "format", "jet", "log", "progress", "storage"],
+    ),
+    ("build", &["format", "log", "tree"]),
     (
         "check",
         &["db", "format", "problem", "progress", "storage", "tree"],

@@ -85,6 +85,11 @@ fn argument(option: &'static OptionSpec) -> Arg {
             .allow_hyphen_values(true)
             .action(ArgAction::Append),
         Value::Required(name) => arg.value_name(name).allow_hyphen_values(true),
+        Value::Optional(name, none) => arg
+            .value_name(name)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value(none),
         Value::OneOf(name, words) => arg
             .value_name(name)
             .value_parser(PossibleValuesParser::new(words.iter().copied())),

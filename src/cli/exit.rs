@@ -58,7 +58,8 @@ impl ExitStatus {
     #[must_use]
     pub fn of(jet: JetError) -> Self {
         match jet.code() {
-            code if code >= 0 => Self::Clean,
+            0 => Self::Clean,
+            code if code > 0 => Self::Corrected,
             -1003 => Self::Usage,
             code if DAMAGE.contains(&code) => Self::ProblemsLeft,
             _ => Self::Operational,

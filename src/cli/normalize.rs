@@ -196,10 +196,9 @@ impl Translator<'_> {
         args: &mut std::iter::Peekable<impl Iterator<Item = &'b OsString>>,
     ) {
         let name = text.trim_start_matches('-');
-        let takes_value = self
-            .spec
-            .all_options()
-            .any(|option| option.long == name && option.value != Value::None);
+        let takes_value = self.spec.all_options().any(|option| {
+            option.long == name && !matches!(option.value, Value::None | Value::Optional(..))
+        });
         match args.next_if(|_| takes_value) {
             Some(value) => self.option(name, value),
             None => self.options.push(arg.to_owned()),
@@ -245,6 +244,19 @@ impl Translator<'_> {
                 self.options.push(format!("--{}", option.long).into());
             }
             Value::None => return Err(invalid()),
+            Value::Optional(_, none) => {
+                let glued = glued.trim_start_matches(':');
+                let value = if glued.is_empty() {
+                    args.next_if(|next| {
+                        let next_text = next.to_string_lossy();
+                        !self.is_switch(next, &next_text)
+                    })
+                    .map_or_else(|| none.into(), |value| self.path(value))
+                } else {
+                    self.path(OsStr::new(glued))
+                };
+                self.option(option.long, &value);
+            }
             Value::Required(_) | Value::Several(_) | Value::OneOf(..) => {
                 let glued = glued.trim_start_matches(':');
                 let value = if glued.is_empty() {

@@ -8,6 +8,8 @@ pub enum Value {
     None,
     /// Always a value; its name in the help.
     Required(&'static str),
+    /// Perhaps a value: its name in the help, and what stands for none.
+    Optional(&'static str, &'static str),
     /// Always a value, and the option may be given several times.
     Several(&'static str),
     /// One of these words.
@@ -257,6 +259,110 @@ pub const MODES: &[ModeSpec] = &[
             },
             ONE_TABLE,
             PAGE_SIZE,
+        ],
+    },
+    ModeSpec {
+        name: "r",
+        about: "Soft recovery: replay the logs of a stream into its databases",
+        description: "Brings every database of a log stream to Clean Shutdown as the engine does: redoes what the logs \
+            hold beyond the databases, rolls back what never committed, closes the stream. The logs are named by the \
+            first three letters of their names (E00, edb); all databases of the stream are recovered at once. Give \
+            with /d where they lie now: the logs know them by the paths of the server. A checkpoint is used when it is there and \
+            sound, but never needed. Nothing is changed before the whole replay has gone well; then an undo file is \
+            written first, so that 'exutil undo' gives every byte back, and a run that is killed is taken back by \
+            the next. A second run changes nothing.",
+        files: "BASE",
+        example: "exutil r E00 /l logs /s logs /d databases\n    Recover; with --dry-run only tell what would be done.",
+        options: &[
+            OptionSpec {
+                long: "log-path",
+                letters: &["l"],
+                value: Value::Required("DIR"),
+                help: "Folder of the log files (default: the current one)",
+            },
+            OptionSpec {
+                long: "system-path",
+                letters: &["s"],
+                value: Value::Required("DIR"),
+                help: "Folder of the checkpoint (default: that of the logs)",
+            },
+            OptionSpec {
+                long: "databases",
+                letters: &["d"],
+                value: Value::Optional("DIR", "."),
+                help: "Folder that holds the databases now, or the one database itself; without a value the current \
+                    folder (default: where the logs say)",
+            },
+            OptionSpec {
+                long: "moved",
+                letters: &["n"],
+                value: Value::Several("NEW[:OLD]"),
+                help: "Where one database is now, and where the logs say it was; others are left out, unless '*' is \
+                    given too. May be repeated",
+            },
+            OptionSpec {
+                long: "ignore-missing",
+                letters: &["i"],
+                value: Value::None,
+                help: "Leave out databases that are not there or do not fit, instead of refusing",
+            },
+            OptionSpec {
+                long: "lossy",
+                letters: &["a"],
+                value: Value::None,
+                help: "Give up committed transactions in logs that are missing or damaged, where the databases become \
+                    sound without them",
+            },
+            OptionSpec {
+                long: "stop-after",
+                letters: &["u"],
+                value: Value::Optional("GENERATION[.SECTOR[.BYTE]]", "end"),
+                help: "Stop behind this log (decimal), or at the end, and do not roll back: the database stays dirty \
+                    and can be rolled on",
+            },
+            OptionSpec {
+                long: "truncate-logs",
+                letters: &["t"],
+                value: Value::None,
+                help: "Remove the logs that are not needed any more (the undo file holds them)",
+            },
+            OptionSpec {
+                long: "dry-run",
+                letters: &[],
+                value: Value::None,
+                help: "Replay and roll back in memory, tell what would be done, change nothing",
+            },
+            OptionSpec {
+                long: "to",
+                letters: &[],
+                value: Value::Required("DIR"),
+                help: "Copy databases, logs and checkpoint into this folder and recover the copies",
+            },
+            OptionSpec {
+                long: "undo-file",
+                letters: &[],
+                value: Value::Required("FILE"),
+                help: "Where the undo file goes (default: BASE.undo beside the logs)",
+            },
+            OptionSpec {
+                long: "discard-undo",
+                letters: &[],
+                value: Value::None,
+                help: "Remove the undo file when all has gone well",
+            },
+            OptionSpec {
+                long: "no-checkpoint",
+                letters: &[],
+                value: Value::None,
+                help: "Do as if there were no checkpoint: replay from the first log",
+            },
+            OptionSpec {
+                long: "cache",
+                letters: &[],
+                value: Value::Required("MIB"),
+                help: "Memory for database pages in MiB (default: a quarter of the machine's); more goes to a scratch \
+                    file beside the logs",
+            },
         ],
     },
     ModeSpec {

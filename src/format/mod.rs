@@ -11,6 +11,7 @@ pub mod ids;
 pub mod keys;
 pub mod loghdr;
 pub mod logrec;
+pub mod logwrite;
 pub mod lv;
 pub mod page;
 pub mod record;

@@ -92,8 +92,6 @@ impl JetError {
     pub const MISSING_PREVIOUS_LOG_FILE: Self = Self(-509);
     /// `JET_errLogSequenceEnd`.
     pub const LOG_SEQUENCE_END: Self = Self(-519);
-    /// `JET_errConsistentTimeMismatch`.
-    pub const CONSISTENT_TIME_MISMATCH: Self = Self(-551);
     /// `JET_errRequiredLogFilesMissing`.
     pub const REQUIRED_LOG_FILES_MISSING: Self = Self(-543);
     /// `JET_errDbTimeTooOld`.

@@ -13,6 +13,7 @@ pub mod logs;
 mod maintenance;
 pub mod meta_dump;
 pub mod page_dump;
+pub mod recover;
 pub mod required_logs;
 pub mod space_dump;
 mod space_hints;

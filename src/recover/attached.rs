@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::format::dbheader::DbHeader;
+use crate::format::dbheader::{DbHeader, DbState};
 use crate::format::ids::{DbTime, Generation, Objid, Pgno};
 use crate::format::logrec::DbId;
 use crate::format::stamp::Lgpos;
@@ -54,6 +54,8 @@ pub struct Attached {
     pub slot: Slot,
     /// The file.
     pub path: PathBuf,
+    /// What the log calls it.
+    pub logged_path: String,
     /// Its header as it will be written.
     pub header: DbHeader,
     /// Highest time seen.
@@ -70,6 +72,10 @@ pub struct Attached {
     pub creating: bool,
     /// Something was changed at all.
     pub touched: bool,
+    /// Its state before the replay.
+    pub state_before: DbState,
+    /// The last page of its file before the replay.
+    pub pages_before: Pgno,
     /// Generations that it needed before the replay, as its header said: low, high, committed.
     pub needed: (Generation, Generation, Generation),
 }

@@ -530,7 +530,7 @@ impl<'a> Recovery<'a> {
         };
         match judge(&path, &header, &logged, &self.standing(None))? {
             Fit::Attach => {
-                self.attach(dbid, path, header, storage)?;
+                self.attach(dbid, path, header, storage, &attachment.path)?;
                 if let Some(database) = self.replay.database_mut(dbid) {
                     database.count(attachment.dbtime, attachment.objid_last);
                 }
@@ -574,9 +574,10 @@ impl<'a> Recovery<'a> {
         path: PathBuf,
         header: DbHeader,
         storage: FileStorage,
+        logged_path: &str,
     ) -> Result<()> {
         let slot = self.replay.pool.add(&path, Some(Box::new(storage)))?;
-        self.attach_slot(dbid, path, header, slot, false);
+        self.attach_slot(dbid, path, header, slot, logged_path, false);
         Ok(())
     }
 
@@ -586,6 +587,7 @@ impl<'a> Recovery<'a> {
         path: PathBuf,
         header: DbHeader,
         slot: super::pool::Slot,
+        logged_path: &str,
         created: bool,
     ) {
         self.deferred.retain(|(other, _)| *other != dbid);
@@ -598,6 +600,7 @@ impl<'a> Recovery<'a> {
             dbid,
             slot,
             path,
+            logged_path: logged_path.to_owned(),
             dbtime: header.dbtime,
             objid_last: header.objid_last,
             ahead: self.generation <= header.required_high,
@@ -605,6 +608,8 @@ impl<'a> Recovery<'a> {
             created,
             creating: created,
             touched: true,
+            state_before: header.db_state(),
+            pages_before: self.replay.pool.last_page(slot),
             needed,
             header,
         });
@@ -765,7 +770,7 @@ impl<'a> Recovery<'a> {
                         self.plan.now,
                     );
                 }
-                self.attach(attach.dbid, path, header, storage)
+                self.attach(attach.dbid, path, header, storage, &attach.path)
             }
             Fit::Later(reason) => {
                 self.defer(attach.dbid, &attach.path, Some(path), reason, Some(&header));
@@ -810,7 +815,7 @@ impl<'a> Recovery<'a> {
                     )
                     .map(|_| ());
                 }
-                return self.attach(create.dbid, path, header, storage);
+                return self.attach(create.dbid, path, header, storage, &create.path);
             }
         } else if header.last_attach > at {
             Reason::AttachedLater
@@ -842,7 +847,7 @@ impl<'a> Recovery<'a> {
             self.plan.now,
         );
         let slot = self.replay.pool.add(&path, None)?;
-        self.attach_slot(create.dbid, path, header, slot, true);
+        self.attach_slot(create.dbid, path, header, slot, &create.path, true);
         Ok(())
     }
 

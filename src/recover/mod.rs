@@ -19,7 +19,7 @@
 pub mod attach;
 mod attached;
 pub mod driver;
-mod finish;
+pub mod finish;
 mod merge;
 mod moves;
 mod node;

@@ -295,13 +295,13 @@ impl Replay {
         if head.page.is_versioned() {
             // In a tree of unique keys the key alone finds the node.
             let data = if head.page.is_unique() { &[] } else { data };
-            self.add_version(head, key.concat().into(), data.into(), change(&[]));
+            self.add_version(head, key.concat().into(), data.into(), change(&[]), None);
         }
     }
 
     fn versioned_bookmark(&mut self, head: &NodeHead, key: &[u8], data: &[u8], change: Change) {
         if head.page.is_versioned() {
-            self.add_version(head, key.into(), data.into(), change);
+            self.add_version(head, key.into(), data.into(), change, None);
         }
     }
 
@@ -326,8 +326,8 @@ impl Replay {
             } else {
                 node.data
             };
-            let data = data.into();
-            self.add_version(head, key.into(), data, change);
+            let (data, size) = (data.into(), node.data.len() as i16);
+            self.add_version(head, key.into(), data, change, Some(size));
         }
         Ok(())
     }
@@ -338,6 +338,7 @@ impl Replay {
         key: Box<[u8]>,
         bookmark_data: Box<[u8]>,
         change: Change,
+        from_page: Option<i16>,
     ) {
         let at = self.at;
         let session = self.sessions.entry(head.page.procid).or_default();
@@ -351,6 +352,9 @@ impl Replay {
             key,
             bookmark_data,
             change,
+            flags: head.page.flags,
+            max_size: from_page.unwrap_or_default(),
+            needs_info: from_page.is_some(),
             at,
         });
     }
@@ -374,7 +378,13 @@ impl Replay {
             crate::format::logrec::OperKind::FlagDelete => Change::FlagDelete,
             _ => Change::Replace(info.before.into()),
         };
-        self.add_version(head, info.key.into(), info.bookmark_data.into(), change);
+        self.add_version(
+            head,
+            info.key.into(),
+            info.bookmark_data.into(),
+            change,
+            None,
+        );
     }
 
     /// An operation that was rolled back while the log was written.

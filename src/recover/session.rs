@@ -31,6 +31,12 @@ pub struct Version {
     pub bookmark_data: Box<[u8]>,
     /// What was done.
     pub change: Change,
+    /// Flags of the record.
+    pub flags: u8,
+    /// The largest size that the node's data had in the transaction, as an UndoInfo says it.
+    pub max_size: i16,
+    /// What was there before is not in the log yet: it came from the page.
+    pub needs_info: bool,
     /// Where the record stands.
     pub at: Lgpos,
 }

@@ -270,6 +270,9 @@ impl Replay {
             unique: head.page.is_unique(),
             key: key.into(),
             bookmark_data: if head.page.is_unique() { &[][..] } else { data }.into(),
+            flags: head.page.flags,
+            max_size: 0,
+            needs_info: matches!(change, Change::Replace(_)),
             change,
             at,
         };

@@ -66,6 +66,19 @@ impl FileStorage {
         })
     }
 
+    /// Creates a file for reading and writing that has no name and vanishes with this value.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn scratch(dir: &Path) -> Result<Self> {
+        let file = tempfile::tempfile_in(dir)
+            .map_err(|error| Error::io(dir, "create a scratch file in", error))?;
+        Ok(Self {
+            file,
+            path: dir.join("scratch file"),
+        })
+    }
+
     /// The path it was opened by.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -196,4 +209,37 @@ impl Disk for RealDisk {
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         sync_dir(dir).map_err(|error| Error::io(dir, "sync", error))
     }
+}
+
+/// The files in a folder, by name; none when it cannot be read.
+#[must_use]
+pub fn files_in(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return Vec::new();
+    };
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_file())
+        .collect();
+    found.sort();
+    found
+}
+
+/// Bytes of memory that the machine has, where the system tells.
+#[must_use]
+pub fn memory_of_machine() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// Makes a folder and those above it; one that is there is fine.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn make_dir(dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).map_err(|error| Error::io(dir, "create", error))
 }

@@ -18,7 +18,7 @@ use std::io;
 pub use crash::Crash;
 pub use disk::Disk;
 pub use faulty::{Fault, Faulty};
-pub use file::{FileStorage, RealDisk};
+pub use file::{FileStorage, RealDisk, files_in, make_dir, memory_of_machine};
 pub use memory::Memory;
 pub use memory_disk::MemoryDisk;
 pub use overlay::Overlay;

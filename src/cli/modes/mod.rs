@@ -15,6 +15,7 @@ mod meta_text;
 mod node_text;
 mod page;
 mod page_text;
+mod recover;
 mod space;
 mod space_cells;
 mod space_fields;
@@ -56,6 +57,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         "mp" => flushmap::run(matches),
         "ms" => space::run(matches),
         "k" => checksum::run(matches),
+        "r" => recover::run(matches),
         "export" => export::run(matches),
         "g" => integrity::run(matches),
         "undo" => undo::run(matches),

@@ -40,7 +40,8 @@ pub fn find(
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Begin>> {
     let load = |path: &Path| {
-        LoadedLog::load(path).map_err(|fault| crate::error::Error::from(stream::unusable(path, &fault)))
+        LoadedLog::load(path)
+            .map_err(|fault| crate::error::Error::from(stream::unusable(path, &fault)))
     };
     let current = match stream.current() {
         Some(path) => Some(load(&path)?),
@@ -173,7 +174,11 @@ pub fn checkpoint_name(stream: &LogStream) -> String {
 
 fn checkpoint_finding(options: &RecoverOptions, stream: &LogStream, detail: String) -> Finding {
     let path = options.system_dir.join(checkpoint_name(stream));
-    Finding::new(Problem::CheckpointUnused, Place::file(path.to_string_lossy())).with_detail(detail)
+    Finding::new(
+        Problem::CheckpointUnused,
+        Place::file(path.to_string_lossy()),
+    )
+    .with_detail(detail)
 }
 
 /// The databases that can be found without the log's help: in the folder that was given, or beside the logs.
@@ -223,11 +228,7 @@ fn needed_by_databases(
 
 /// Says which databases are behind the logs although the checkpoint takes everything for done: the engine would leave
 /// them as they are and say nothing.
-pub fn note_left_behind(
-    options: &RecoverOptions,
-    stream: &LogStream,
-    findings: &mut Vec<Finding>,
-) {
+pub fn note_left_behind(options: &RecoverOptions, stream: &LogStream, findings: &mut Vec<Finding>) {
     let Some(path) = stream.current() else { return };
     let Ok(log) = LoadedLog::load(&path) else {
         return;

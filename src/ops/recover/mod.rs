@@ -172,8 +172,8 @@ fn run(
         begin::note_left_behind(options, &stream, &mut report.findings);
         return Ok(report);
     };
-    let size = PageSize::from_header(begin.log.head.header.page_size.into())
-        .unwrap_or(PageSize::K4);
+    let size =
+        PageSize::from_header(begin.log.head.header.page_size.into()).unwrap_or(PageSize::K4);
     let plan = Plan {
         places: options.places.clone(),
         ignore_missing: options.ignore_missing,
@@ -183,7 +183,11 @@ fn run(
         now: options.now,
     };
     let scratch_dir = options.log_dir.clone();
-    let pool = Pool::new(size, plan.cache, Box::new(move || scratch_file(&scratch_dir)));
+    let pool = Pool::new(
+        size,
+        plan.cache,
+        Box::new(move || scratch_file(&scratch_dir)),
+    );
     progress.start(begin.logs);
     let outcome = Recovery::new(&plan, &stream, pool, progress).run(
         begin.log,
@@ -247,7 +251,10 @@ fn describe(outcome: &Outcome, closing: &commit::Closing) -> Vec<DatabaseReport>
                 consistent: header.last_consistent,
                 dbtime: header.dbtime,
                 pages_changed: outcome.replay.pool.changed(database.slot).len() as u64,
-                pages: (database.pages_before, outcome.replay.pool.last_page(database.slot)),
+                pages: (
+                    database.pages_before,
+                    outcome.replay.pool.last_page(database.slot),
+                ),
             }
         })
         .collect()
@@ -261,7 +268,9 @@ fn scratch_file(dir: &Path) -> Result<Box<dyn Storage>> {
 /// A quarter of the machine's memory.
 fn default_cache() -> usize {
     crate::storage::memory_of_machine()
-        .map_or(CACHE_DEFAULT, |bytes| usize::try_from(bytes / 4).unwrap_or(usize::MAX))
+        .map_or(CACHE_DEFAULT, |bytes| {
+            usize::try_from(bytes / 4).unwrap_or(usize::MAX)
+        })
         .max(CACHE_LEAST)
 }
 
