@@ -19,7 +19,8 @@ use exutil::format::logrec::ProcId;
 use exutil::format::stamp::{Lgpos, LogTime};
 use exutil::log::changes::{LogContent, LogRole};
 use exutil::log::closing::{Closed, Closing, LogEnd, Quit};
-use exutil::log::verify::{check_log, check_storage};
+use exutil::log::generation::LoadedLog;
+use exutil::log::verify::check_storage;
 use exutil::log::writer::{LastLog, LogWriter, OLDEST_WRITTEN, Surroundings, checkpoint_file};
 use exutil::storage::Memory;
 
@@ -161,14 +162,12 @@ fn check(pre_dir: &Path, post_dir: &Path) -> usize {
         .iter()
         .rev()
         .find_map(|(generation, (name, _))| {
-            let check = check_log(&pre_dir.join(name)).ok()?;
-            let whole = check.scan.damage.is_none();
-            whole.then_some((*generation, (name.clone(), check)))
+            let log = LoadedLog::load(&pre_dir.join(name)).ok()?;
+            log.scan.damage.is_none().then_some((*generation, log))
         })
         .unwrap();
-    let (name, check) = last;
-    let is_current = name.len() == "edb.log".len();
-    let header = check.head.header.clone();
+    let is_current = pre[&last_generation].0.len() == "edb.log".len();
+    let header = last.head.header.clone();
     let environment = {
         let init = given.iter().find(|record| record.bytes[0] == 49).unwrap();
         let mut page = vec![0; 4096];
@@ -185,7 +184,7 @@ fn check(pre_dir: &Path, post_dir: &Path) -> usize {
     let quit = given.iter().find(|record| record.bytes[0] == 52);
     let quit_in = quit.map_or(last_generation, |record| record.at.0);
     let attachments = match quit {
-        Some(_) => check.head.attachments.clone(),
+        Some(_) => last.head.attachments.clone(),
         None => Vec::new(),
     };
     let surroundings = Surroundings {
@@ -195,12 +194,7 @@ fn check(pre_dir: &Path, post_dir: &Path) -> usize {
         now: time(&given[0].bytes),
         least_version: OLDEST_WRITTEN,
     };
-    let last_log = LastLog {
-        header: &header,
-        end: check.scan.end,
-        segments_checksum: check.scan.segments_checksum,
-        is_current,
-    };
+    let last_log = LastLog::new(&last, is_current);
     let writer = if is_current {
         LogWriter::resume(last_log, surroundings).unwrap()
     } else {

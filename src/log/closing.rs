@@ -18,7 +18,7 @@
 use crate::format::checkpoint::Checkpoint;
 use crate::format::ids::DbTime;
 use crate::format::loghdr::LogHeader;
-use crate::format::logrec::ProcId;
+use crate::format::logrec::{ProcId, RecordKind};
 use crate::format::logwrite::control::{
     init2, macro_abort, recovery_quit2, recovery_undo2, rollback, shut_down_mark, term2,
 };
@@ -37,6 +37,24 @@ pub enum LogEnd {
     ShutDownMark,
     /// Anything else.
     Open,
+}
+
+impl LogEnd {
+    /// By the last record that is no filler; `None` for a stream without records.
+    #[must_use]
+    pub fn after(last: Option<RecordKind>) -> Self {
+        match last {
+            Some(
+                RecordKind::TERM
+                | RecordKind::TERM2
+                | RecordKind::RECOVERY_QUIT
+                | RecordKind::RECOVERY_QUIT2
+                | RecordKind::RECOVERY_QUIT_KEEP_ATTACHMENTS,
+            ) => Self::Closed,
+            Some(RecordKind::SHUTDOWN_MARK) => Self::ShutDownMark,
+            _ => Self::Open,
+        }
+    }
 }
 
 /// Writes the end of a recovery. Call the methods in the order in which they stand.
