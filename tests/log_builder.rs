@@ -187,6 +187,10 @@ fn dead_bytes_stay_uncovered() {
         let at = builder.append(&begin0(ProcId(5), 1, TrxId(8))).unwrap();
         assert_eq!(at.ib, 122);
         let mut bytes = builder.finish(Tail::Whole).pop().unwrap().bytes;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &bytes).unwrap();
+        let transactions: Vec<u8> = read(file.path()).iter().map(|(_, it)| it[4]).collect();
+        assert_eq!(transactions, [7, 8], "{format:?}");
         let LogFormat::Ranges { sector } = format else {
             continue;
         };

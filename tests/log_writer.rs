@@ -14,11 +14,11 @@ use std::path::Path;
 
 use exutil::format::checkpoint::Checkpoint;
 use exutil::format::ids::{DbTime, Generation};
-use exutil::format::loghdr::LogHeader;
+use exutil::format::loghdr::{Environment, LogHeader};
 use exutil::format::logrec::ProcId;
 use exutil::format::stamp::{Lgpos, LogTime};
 use exutil::log::changes::{LogContent, LogRole};
-use exutil::log::closing::{Closed, Closing, LogEnd, Quit};
+use exutil::log::closing::{Closed, Closing, LogEnd, Quit, recovery_environment};
 use exutil::log::generation::LoadedLog;
 use exutil::log::verify::check_storage;
 use exutil::log::writer::{LastLog, LogWriter, OLDEST_WRITTEN, Surroundings, checkpoint_file};
@@ -174,6 +174,9 @@ fn check(pre_dir: &Path, post_dir: &Path) -> usize {
         page[72..72 + 567].copy_from_slice(&init.bytes[1..568]);
         LogHeader::parse(&page).unwrap().environment
     };
+    let mut expected = recovery_environment("E:\\db\\");
+    expected.log_sectors = environment.log_sectors;
+    assert_eq!(tidy(environment.clone()), expected);
     let redo_from = given
         .iter()
         .find(|record| record.bytes[0] == 52)
@@ -256,6 +259,15 @@ fn check(pre_dir: &Path, post_dir: &Path) -> usize {
     compared
 }
 
+/// An environment without what is left behind the end of its paths.
+fn tidy(mut environment: Environment) -> Environment {
+    for path in [&mut environment.system_path, &mut environment.log_path] {
+        let text = path.text().len();
+        path.0[text..].fill(0);
+    }
+    environment
+}
+
 /// The checkpoint against the engine's, which leaves remains of what was there before behind the end of
 /// paths and of the attachment list.
 fn check_checkpoint(post_dir: &Path, closed: &Closed) {
@@ -269,13 +281,7 @@ fn check_checkpoint(post_dir: &Path, closed: &Closed) {
     let tidy = |page: &[u8]| {
         let mut checkpoint = Checkpoint::parse(page).unwrap();
         checkpoint.checksum = 0;
-        for path in [
-            &mut checkpoint.environment.system_path,
-            &mut checkpoint.environment.log_path,
-        ] {
-            let text = path.text().len();
-            path.0[text..].fill(0);
-        }
+        checkpoint.environment = tidy(checkpoint.environment);
         checkpoint
     };
     let made = checkpoint_file(&closed.checkpoint, &[]);

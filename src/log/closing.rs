@@ -17,7 +17,7 @@
 
 use crate::format::checkpoint::Checkpoint;
 use crate::format::ids::DbTime;
-use crate::format::loghdr::LogHeader;
+use crate::format::loghdr::{Environment, LogHeader, PathField};
 use crate::format::logrec::{ProcId, RecordKind};
 use crate::format::logwrite::control::{
     init2, macro_abort, recovery_quit2, recovery_undo2, rollback, shut_down_mark, term2,
@@ -26,6 +26,29 @@ use crate::format::stamp::Lgpos;
 
 use super::changes::LogFileChange;
 use super::writer::{LogWriter, WriteFault, closing_checkpoint, is_outdated};
+
+/// The settings that Eseutil's engine writes down when it recovers: those of the new logs, of Init2 and
+/// of the checkpoint. `directory` ends with its separator; what is beyond 260 bytes is cut off. The
+/// number of log sectors is filled in by the writer. [engine: every recovered set of the corpus]
+#[must_use]
+pub fn recovery_environment(directory: &str) -> Environment {
+    let mut path = [0; 261];
+    let len = directory.len().min(path.len() - 1);
+    path[..len].copy_from_slice(&directory.as_bytes()[..len]);
+    Environment {
+        system_path: PathField(path),
+        log_path: PathField(path),
+        flags: 0,
+        sessions: 16,
+        open_tables: 300,
+        version_pages: 64,
+        cursors: 1024,
+        log_buffers: 126,
+        log_sectors: 0,
+        cache_pages: 0xFFFD_FFDF,
+        reserved: [0; 16],
+    }
+}
 
 /// How the last log ended, filler aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
