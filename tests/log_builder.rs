@@ -9,10 +9,11 @@ use exutil::format::logrec::{ProcId, TrxId};
 use exutil::format::logwrite::control::{begin0, commit0, nop2, shut_down_mark};
 use exutil::format::stamp::{Lgpos, LogTime, Signature};
 use exutil::log::changes::StreamNaming;
+use exutil::log::closing::checkpoint_file;
 use exutil::log::generation::LoadedLog;
 use exutil::log::names::of_stream;
 use exutil::log::verify::{BlockScan, check_log, check_storage};
-use exutil::log::writer::{WriteFault, checkpoint_file};
+use exutil::log::writer::WriteFault;
 use exutil::ops::logs::read_stream;
 use exutil::storage::Memory;
 

@@ -18,10 +18,10 @@ use exutil::format::loghdr::{Environment, LogHeader};
 use exutil::format::logrec::ProcId;
 use exutil::format::stamp::{Lgpos, LogTime};
 use exutil::log::changes::{LogContent, LogRole};
-use exutil::log::closing::{Closed, Closing, LogEnd, Quit, recovery_environment};
+use exutil::log::closing::{Closed, Closing, LogEnd, Quit, checkpoint_file, recovery_environment};
 use exutil::log::generation::LoadedLog;
 use exutil::log::verify::check_storage;
-use exutil::log::writer::{LastLog, LogWriter, OLDEST_WRITTEN, Surroundings, checkpoint_file};
+use exutil::log::writer::{LastLog, LogWriter, OLDEST_WRITTEN, Surroundings};
 use exutil::storage::Memory;
 
 use log_reader::{Read, SEGMENT, logs, records, recovered, u16_at, u32_at, u64_at, valid_segments};

@@ -9,12 +9,11 @@
 //!   gets a segment of NOPs whose time is zero.
 //! - A segment that is written before it is full stands in the next place, too, as its shadow.
 
-use crate::format::checkpoint::{CHECKPOINT_BYTES, Checkpoint};
 use crate::format::loghdr::{Attachment, Environment, LOG_HEADER_BYTES, LogHeader};
 use crate::format::logwrite::TooLong;
 use crate::format::logwrite::control::{NOP2_FIXED, nop2};
 use crate::format::logwrite::segment::{Fit, SEGMENT_BYTES, SegmentBuilder, end_after};
-use crate::format::stamp::{Lgpos, LogTime, Signature};
+use crate::format::stamp::{Lgpos, LogTime};
 use crate::format::version::NEWEST;
 
 use super::changes::{LogContent, LogFileChange, LogRole};
@@ -527,55 +526,6 @@ fn successor(
 pub fn is_outdated(header: &LogHeader) -> bool {
     (header.major, header.update_major, header.update_minor)
         < (8, OLDEST_WRITTEN.0, OLDEST_WRITTEN.1)
-}
-
-/// The checkpoint as the engine leaves it when it ended in order: at its Term2, without attachments.
-/// Marks of backups are kept from the checkpoint before, when it belongs to the stream.
-#[must_use]
-pub fn closing_checkpoint(
-    before: Option<&Checkpoint>,
-    sign_log: Signature,
-    environment: &Environment,
-    term: Lgpos,
-) -> Checkpoint {
-    let before = before.filter(|checkpoint| checkpoint.sign_log == sign_log);
-    let mut checkpoint = Checkpoint {
-        checksum: 0,
-        last_full_backup_checkpoint: Lgpos::default(),
-        checkpoint: term,
-        sign_log,
-        environment: environment.clone(),
-        full_backup: Lgpos::default(),
-        full_backup_time: LogTime::default(),
-        incremental_backup: Lgpos::default(),
-        incremental_backup_time: LogTime::default(),
-        flags: 0,
-        db_consistency: term,
-        reserved: [0; 11],
-        filetype: CHECKPOINT_FILE,
-        reserved2: [0; 8],
-    };
-    if let Some(before) = before {
-        checkpoint.last_full_backup_checkpoint = before.last_full_backup_checkpoint;
-        checkpoint.full_backup = before.full_backup;
-        checkpoint.full_backup_time = before.full_backup_time;
-        checkpoint.incremental_backup = before.incremental_backup;
-        checkpoint.incremental_backup_time = before.incremental_backup_time;
-    }
-    checkpoint
-}
-
-/// File type of a checkpoint.
-const CHECKPOINT_FILE: u32 = 4;
-
-/// A checkpoint file: two copies.
-#[must_use]
-pub fn checkpoint_file(checkpoint: &Checkpoint, attachments: &[Attachment]) -> Vec<u8> {
-    let mut bytes = vec![0; 2 * CHECKPOINT_BYTES];
-    for copy in bytes.chunks_exact_mut(CHECKPOINT_BYTES) {
-        checkpoint.write_to(attachments, copy);
-    }
-    bytes
 }
 
 #[cfg(test)]
