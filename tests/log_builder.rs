@@ -9,9 +9,11 @@ use exutil::format::logrec::{ProcId, TrxId};
 use exutil::format::logwrite::control::{begin0, commit0, nop2, shut_down_mark};
 use exutil::format::stamp::{Lgpos, LogTime, Signature};
 use exutil::log::changes::StreamNaming;
+use exutil::log::closing::checkpoint_file;
+use exutil::log::generation::LoadedLog;
 use exutil::log::names::of_stream;
 use exutil::log::verify::{BlockScan, check_log, check_storage};
-use exutil::log::writer::{WriteFault, checkpoint_file};
+use exutil::log::writer::WriteFault;
 use exutil::ops::logs::read_stream;
 use exutil::storage::Memory;
 
@@ -57,9 +59,9 @@ const RANGES: [LogFormat; 2] = [
     LogFormat::Ranges { sector: 4096 },
 ];
 
-/// Records of many lengths, flushed now and then; gives back the positions.
-fn fill(builder: &mut LogBuilder, count: u32) -> Vec<Lgpos> {
-    let mut positions = Vec::new();
+/// Records of many lengths, flushed now and then; gives back where they are.
+fn fill(builder: &mut LogBuilder, count: u32) -> Vec<(Lgpos, Vec<u8>)> {
+    let mut written = Vec::new();
     for number in 0..count {
         let record = match number % 5 {
             0 => begin0(ProcId(5), 1, TrxId(number)),
@@ -71,12 +73,27 @@ fn fill(builder: &mut LogBuilder, count: u32) -> Vec<Lgpos> {
                 record
             }
         };
-        positions.push(builder.append(&record).unwrap());
+        written.push((builder.append(&record).unwrap(), record));
         if number % 7 == 3 {
             builder.flush().unwrap();
         }
     }
-    positions
+    written
+}
+
+/// What the library's own reader makes of a log.
+fn read(path: &std::path::Path) -> Vec<(Lgpos, Vec<u8>)> {
+    let log = LoadedLog::load(path).unwrap();
+    let mut reader = log.records().with_padding();
+    let mut found = Vec::new();
+    while let Some(placed) = reader.next().unwrap() {
+        // Filler is zero, records of the same type are not.
+        let filler = placed.bytes[0] == 71 && placed.bytes[5..].iter().all(|byte| *byte == 0);
+        if !filler && !matches!(placed.bytes[0], 0 | 42) {
+            found.push((placed.at, placed.bytes.to_vec()));
+        }
+    }
+    found
 }
 
 #[test]
@@ -90,11 +107,11 @@ fn streams_are_sound() {
     ];
     for (format, version, digits) in cases {
         let mut builder = LogBuilder::new(options(format, version, digits)).unwrap();
-        let positions = fill(&mut builder, 900);
-        assert!(positions.is_sorted_by(|a, b| a < b), "{positions:?}");
-        let last = positions.last().unwrap().generation.get() as usize;
+        let mut written = fill(&mut builder, 900);
+        let last = written.last().unwrap().0.generation.get() as usize;
         assert!(last > 2, "{format:?} has {last} generations");
         let mark = builder.append(&shut_down_mark()).unwrap();
+        written.push((mark, shut_down_mark()));
         let checkpoint = builder.checkpoint_at(mark);
         let dir = tempfile::tempdir().unwrap();
         let files = builder.finish(Tail::Whole);
@@ -110,7 +127,9 @@ fn streams_are_sound() {
         let report = read_stream(dir.path(), "E00").unwrap();
         let jet = report.jet;
         assert_eq!(jet, exutil::jet::JetError::SUCCESS, "{format:?} {report:?}");
+        let mut found = Vec::new();
         for name in of_stream(dir.path(), "E00").unwrap() {
+            found.extend(read(&dir.path().join(&name.file_name)));
             let check = check_log(&dir.path().join(&name.file_name)).unwrap();
             assert_eq!((check.scan.damage, check.scan.torn), (None, false));
             assert!(name.digits().is_none_or(|found| found == digits));
@@ -118,6 +137,7 @@ fn streams_are_sound() {
             let got = (header.update_major, header.update_minor);
             assert_eq!(got, version);
         }
+        assert_eq!(found, written, "{format:?}");
     }
 }
 
@@ -168,6 +188,10 @@ fn dead_bytes_stay_uncovered() {
         let at = builder.append(&begin0(ProcId(5), 1, TrxId(8))).unwrap();
         assert_eq!(at.ib, 122);
         let mut bytes = builder.finish(Tail::Whole).pop().unwrap().bytes;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &bytes).unwrap();
+        let transactions: Vec<u8> = read(file.path()).iter().map(|(_, it)| it[4]).collect();
+        assert_eq!(transactions, [7, 8], "{format:?}");
         let LogFormat::Ranges { sector } = format else {
             continue;
         };

@@ -14,13 +14,14 @@ use std::path::Path;
 
 use exutil::format::checkpoint::Checkpoint;
 use exutil::format::ids::{DbTime, Generation};
-use exutil::format::loghdr::LogHeader;
+use exutil::format::loghdr::{Environment, LogHeader};
 use exutil::format::logrec::ProcId;
 use exutil::format::stamp::{Lgpos, LogTime};
 use exutil::log::changes::{LogContent, LogRole};
-use exutil::log::closing::{Closed, Closing, LogEnd, Quit};
-use exutil::log::verify::{check_log, check_storage};
-use exutil::log::writer::{LastLog, LogWriter, OLDEST_WRITTEN, Surroundings, checkpoint_file};
+use exutil::log::closing::{Closed, Closing, LogEnd, Quit, checkpoint_file, recovery_environment};
+use exutil::log::generation::LoadedLog;
+use exutil::log::verify::check_storage;
+use exutil::log::writer::{LastLog, LogWriter, OLDEST_WRITTEN, Surroundings};
 use exutil::storage::Memory;
 
 use log_reader::{Read, SEGMENT, logs, records, recovered, u16_at, u32_at, u64_at, valid_segments};
@@ -161,20 +162,21 @@ fn check(pre_dir: &Path, post_dir: &Path) -> usize {
         .iter()
         .rev()
         .find_map(|(generation, (name, _))| {
-            let check = check_log(&pre_dir.join(name)).ok()?;
-            let whole = check.scan.damage.is_none();
-            whole.then_some((*generation, (name.clone(), check)))
+            let log = LoadedLog::load(&pre_dir.join(name)).ok()?;
+            log.scan.damage.is_none().then_some((*generation, log))
         })
         .unwrap();
-    let (name, check) = last;
-    let is_current = name.len() == "edb.log".len();
-    let header = check.head.header.clone();
+    let is_current = pre[&last_generation].0.len() == "edb.log".len();
+    let header = last.head.header.clone();
     let environment = {
         let init = given.iter().find(|record| record.bytes[0] == 49).unwrap();
         let mut page = vec![0; 4096];
         page[72..72 + 567].copy_from_slice(&init.bytes[1..568]);
         LogHeader::parse(&page).unwrap().environment
     };
+    let mut expected = recovery_environment("E:\\db\\");
+    expected.log_sectors = environment.log_sectors;
+    assert_eq!(tidy(environment.clone()), expected);
     let redo_from = given
         .iter()
         .find(|record| record.bytes[0] == 52)
@@ -185,7 +187,7 @@ fn check(pre_dir: &Path, post_dir: &Path) -> usize {
     let quit = given.iter().find(|record| record.bytes[0] == 52);
     let quit_in = quit.map_or(last_generation, |record| record.at.0);
     let attachments = match quit {
-        Some(_) => check.head.attachments.clone(),
+        Some(_) => last.head.attachments.clone(),
         None => Vec::new(),
     };
     let surroundings = Surroundings {
@@ -195,12 +197,7 @@ fn check(pre_dir: &Path, post_dir: &Path) -> usize {
         now: time(&given[0].bytes),
         least_version: OLDEST_WRITTEN,
     };
-    let last_log = LastLog {
-        header: &header,
-        end: check.scan.end,
-        segments_checksum: check.scan.segments_checksum,
-        is_current,
-    };
+    let last_log = LastLog::new(&last, is_current);
     let writer = if is_current {
         LogWriter::resume(last_log, surroundings).unwrap()
     } else {
@@ -262,6 +259,15 @@ fn check(pre_dir: &Path, post_dir: &Path) -> usize {
     compared
 }
 
+/// An environment without what is left behind the end of its paths.
+fn tidy(mut environment: Environment) -> Environment {
+    for path in [&mut environment.system_path, &mut environment.log_path] {
+        let text = path.text().len();
+        path.0[text..].fill(0);
+    }
+    environment
+}
+
 /// The checkpoint against the engine's, which leaves remains of what was there before behind the end of
 /// paths and of the attachment list.
 fn check_checkpoint(post_dir: &Path, closed: &Closed) {
@@ -275,13 +281,7 @@ fn check_checkpoint(post_dir: &Path, closed: &Closed) {
     let tidy = |page: &[u8]| {
         let mut checkpoint = Checkpoint::parse(page).unwrap();
         checkpoint.checksum = 0;
-        for path in [
-            &mut checkpoint.environment.system_path,
-            &mut checkpoint.environment.log_path,
-        ] {
-            let text = path.text().len();
-            path.0[text..].fill(0);
-        }
+        checkpoint.environment = tidy(checkpoint.environment);
         checkpoint
     };
     let made = checkpoint_file(&closed.checkpoint, &[]);

@@ -7,7 +7,8 @@ use crate::format::loghdr::{Environment, LogHeader};
 use crate::format::logwrite::segment::SEGMENT_BYTES;
 use crate::format::stamp::{Lgpos, LogTime, Signature};
 use crate::log::changes::{LogRole, StreamNaming};
-use crate::log::writer::{LogWriter, Surroundings, WriteFault, closing_checkpoint};
+use crate::log::closing::closing_checkpoint;
+use crate::log::writer::{LogWriter, Surroundings, WriteFault};
 
 use super::old_log::OldLog;
 
@@ -207,7 +208,7 @@ impl LogBuilder {
         }
     }
 
-    /// A checkpoint of this stream at `at`; `log::writer::checkpoint_file` makes a file of it.
+    /// A checkpoint of this stream at `at`; `log::closing::checkpoint_file` makes a file of it.
     #[must_use]
     pub fn checkpoint_at(&self, at: Lgpos) -> Checkpoint {
         let environment = match &self.log {

@@ -15,17 +15,43 @@
 //! Where a part meets the end of a generation, [`LogWriter`] tells what happens. [engine: 70 recovered
 //! sets of the corpus, byte for byte but for times]
 
-use crate::format::checkpoint::Checkpoint;
+use crate::format::checkpoint::{CHECKPOINT_BYTES, Checkpoint};
 use crate::format::ids::DbTime;
-use crate::format::loghdr::LogHeader;
-use crate::format::logrec::ProcId;
+use crate::format::loghdr::{Attachment, Environment, LogHeader, PathField};
+use crate::format::logrec::{ProcId, RecordKind};
 use crate::format::logwrite::control::{
     init2, macro_abort, recovery_quit2, recovery_undo2, rollback, shut_down_mark, term2,
 };
-use crate::format::stamp::Lgpos;
+use crate::format::stamp::{Lgpos, LogTime, Signature};
 
 use super::changes::LogFileChange;
-use super::writer::{LogWriter, WriteFault, closing_checkpoint, is_outdated};
+use super::writer::{LogWriter, WriteFault, is_outdated};
+
+/// File type of a checkpoint.
+const CHECKPOINT_FILE: u32 = 4;
+
+/// The settings that Eseutil's engine writes down when it recovers: those of the new logs, of Init2 and
+/// of the checkpoint. `directory` ends with its separator; what is beyond 260 bytes is cut off. The
+/// number of log sectors is filled in by the writer. [engine: every recovered set of the corpus]
+#[must_use]
+pub fn recovery_environment(directory: &str) -> Environment {
+    let mut path = [0; 261];
+    let len = directory.len().min(path.len() - 1);
+    path[..len].copy_from_slice(&directory.as_bytes()[..len]);
+    Environment {
+        system_path: PathField(path),
+        log_path: PathField(path),
+        flags: 0,
+        sessions: 16,
+        open_tables: 300,
+        version_pages: 64,
+        cursors: 1024,
+        log_buffers: 126,
+        log_sectors: 0,
+        cache_pages: 0xFFFD_FFDF,
+        reserved: [0; 16],
+    }
+}
 
 /// How the last log ended, filler aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +63,24 @@ pub enum LogEnd {
     ShutDownMark,
     /// Anything else.
     Open,
+}
+
+impl LogEnd {
+    /// By the last record that is no filler; `None` for a stream without records.
+    #[must_use]
+    pub fn after(last: Option<RecordKind>) -> Self {
+        match last {
+            Some(
+                RecordKind::TERM
+                | RecordKind::TERM2
+                | RecordKind::RECOVERY_QUIT
+                | RecordKind::RECOVERY_QUIT2
+                | RecordKind::RECOVERY_QUIT_KEEP_ATTACHMENTS,
+            ) => Self::Closed,
+            Some(RecordKind::SHUTDOWN_MARK) => Self::ShutDownMark,
+            _ => Self::Open,
+        }
+    }
 }
 
 /// Writes the end of a recovery. Call the methods in the order in which they stand.
@@ -231,4 +275,50 @@ pub fn close(
 ) -> Result<(Lgpos, Closed), WriteFault> {
     let consistent = closing.shut_down()?;
     Ok((consistent, closing.quit()?.restart()?.finish(before)))
+}
+
+/// The checkpoint as the engine leaves it when it ended in order: at its Term2, without attachments.
+/// Marks of backups are kept from the checkpoint before, when it belongs to the stream.
+#[must_use]
+pub fn closing_checkpoint(
+    before: Option<&Checkpoint>,
+    sign_log: Signature,
+    environment: &Environment,
+    term: Lgpos,
+) -> Checkpoint {
+    let before = before.filter(|checkpoint| checkpoint.sign_log == sign_log);
+    let mut checkpoint = Checkpoint {
+        checksum: 0,
+        last_full_backup_checkpoint: Lgpos::default(),
+        checkpoint: term,
+        sign_log,
+        environment: environment.clone(),
+        full_backup: Lgpos::default(),
+        full_backup_time: LogTime::default(),
+        incremental_backup: Lgpos::default(),
+        incremental_backup_time: LogTime::default(),
+        flags: 0,
+        db_consistency: term,
+        reserved: [0; 11],
+        filetype: CHECKPOINT_FILE,
+        reserved2: [0; 8],
+    };
+    if let Some(before) = before {
+        checkpoint.last_full_backup_checkpoint = before.last_full_backup_checkpoint;
+        checkpoint.full_backup = before.full_backup;
+        checkpoint.full_backup_time = before.full_backup_time;
+        checkpoint.incremental_backup = before.incremental_backup;
+        checkpoint.incremental_backup_time = before.incremental_backup_time;
+    }
+    checkpoint
+}
+
+/// A checkpoint file: two copies.
+#[must_use]
+pub fn checkpoint_file(checkpoint: &Checkpoint, attachments: &[Attachment]) -> Vec<u8> {
+    let mut bytes = vec![0; 2 * CHECKPOINT_BYTES];
+    for copy in bytes.chunks_exact_mut(CHECKPOINT_BYTES) {
+        checkpoint.write_to(attachments, copy);
+    }
+    bytes
 }

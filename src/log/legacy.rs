@@ -14,25 +14,16 @@ use std::io;
 use crate::format::bytes::u32_at;
 use crate::format::ids::Generation;
 use crate::format::loghdr::LogHeader;
+use crate::format::logrec::RecordKind;
+use crate::format::logwrite::range::{
+    CHECKSUM_RECORD as RECORD, Range, RangeSums, SHADOW_MARK, SHORT_IN_USE, SHORT_NOT_IN_USE,
+};
 use crate::format::stamp::Lgpos;
 use crate::jet::JetError;
 use crate::storage::Storage;
 
 use super::generation::Extent;
 use super::verify::{BlockScan, Damage};
-
-/// Record type of an LRCHECKSUM.
-const TYPE: u8 = 42;
-/// Its length.
-const RECORD: usize = 22;
-/// Flag byte: the short checksum covers the first sector of a longer range.
-const SHORT_IN_USE: u8 = 0x9A;
-/// Flag byte: the range lies within one sector, there is no short checksum.
-const SHORT_NOT_IN_USE: u8 = 0xD1;
-const LONG_SEED: u32 = 0xFEED_BEAF;
-const SHORT_SEED: u32 = 0xDEAD_C0DE;
-/// XORed into the checksum of a shadow sector.
-const SHADOW_MARK: u32 = 0x5AD0_5EC7;
 
 /// True when `bytes`, which start at `offset` in their file, hold only the fill pattern: 0xDA, but
 /// every 16th byte counts up. [verified: both log versions and reserve logs]
@@ -262,7 +253,7 @@ impl Log<'_> {
         };
         let ib = at % self.sector;
         let reach = ib + RECORD + range.forwards;
-        let well_formed = record[0] == TYPE
+        let well_formed = RecordKind::new(record[0]) == RecordKind::CHECKSUM
             && ib + RECORD <= self.sector
             && (range.backwards == 0 || range.backwards == ib)
             && at + RECORD + range.forwards <= self.bytes.len()
@@ -285,40 +276,23 @@ impl Log<'_> {
     }
 
     fn judge(&self, range: &RangeSum) -> RangeState {
-        if self.long_sum(range) == range.long {
-            RangeState::Good
-        } else if range.flag == SHORT_IN_USE && self.short_sum(range) == range.short {
-            RangeState::FirstSectorGood
-        } else {
-            RangeState::Bad
+        match self.sums(range) {
+            Some(sums) if sums.long == range.long => RangeState::Good,
+            Some(sums) if range.flag == SHORT_IN_USE && sums.short == range.short => {
+                RangeState::FirstSectorGood
+            }
+            _ => RangeState::Bad,
         }
     }
 
-    fn long_sum(&self, range: &RangeSum) -> u32 {
-        let after = range.at + RECORD;
-        let before = range.at - range.backwards;
-        LONG_SEED
-            ^ xor_unaligned(&self.bytes[before..range.at])
-            ^ xor_unaligned(&self.bytes[after..after + range.forwards])
-            ^ self.common(range)
-    }
-
-    fn short_sum(&self, range: &RangeSum) -> u32 {
-        let after = range.at + RECORD;
-        let sector_end = range.at - range.at % self.sector + self.sector;
-        let before = range.at - range.backwards;
-        SHORT_SEED
-            ^ xor_unaligned(&self.bytes[before..range.at])
-            ^ xor_unaligned(&self.bytes[after..sector_end])
-            ^ self.common(range)
-    }
-
-    fn common(&self, range: &RangeSum) -> u32 {
-        range.backwards as u32
-            ^ range.forwards as u32
-            ^ range.next as u32
-            ^ u32::from(range.flag)
-            ^ self.generation.get()
+    fn sums(&self, range: &RangeSum) -> Option<RangeSums> {
+        let covered = Range {
+            at: range.at,
+            backwards: range.backwards,
+            forwards: range.forwards,
+            next: range.next,
+        };
+        covered.sums(self.bytes, self.sector, self.generation)
     }
 
     /// Case 2: the first sector arrived, the rest did not: behind the range there is only pattern,
@@ -341,7 +315,9 @@ impl Log<'_> {
         debug_assert!(shadow.at > sector_start);
         shadow.flag == SHORT_NOT_IN_USE
             && shadow.next == 0
-            && self.long_sum(&shadow) ^ SHADOW_MARK == shadow.long
+            && self
+                .sums(&shadow)
+                .is_some_and(|sums| sums.long ^ SHADOW_MARK == shadow.long)
     }
 
     fn position(&self, offset: usize) -> Lgpos {
@@ -351,15 +327,4 @@ impl Log<'_> {
         };
         Lgpos::new(self.generation, isec as u16, ib as u16)
     }
-}
-
-/// XOR of the bytes as little-endian words from the first byte on, whatever its alignment; the last
-/// 1 to 3 bytes fill the low bytes of a word.
-fn xor_unaligned(bytes: &[u8]) -> u32 {
-    let (words, tail) = bytes.as_chunks::<4>();
-    let mut last = [0; 4];
-    last[..tail.len()].copy_from_slice(tail);
-    words.iter().fold(u32::from_le_bytes(last), |all, word| {
-        all ^ u32::from_le_bytes(*word)
-    })
 }

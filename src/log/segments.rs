@@ -14,10 +14,8 @@ use super::generation::Extent;
 use super::verify::{BlockScan, Damage};
 use crate::jet::JetError;
 
-/// Bytes of a segment.
-pub const SEGMENT_BYTES: usize = 4096;
-/// Offset of the first record in a segment.
-pub const DATA: usize = 40;
+pub use crate::format::logwrite::segment::{SEGMENT_BYTES, SEGMENT_HEADER as DATA};
+
 /// A segment is checked like a small page whose number is its place in the file.
 const SEGMENT: PageSize = PageSize::K4;
 /// Segments read at once.

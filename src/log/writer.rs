@@ -9,15 +9,15 @@
 //!   gets a segment of NOPs whose time is zero.
 //! - A segment that is written before it is full stands in the next place, too, as its shadow.
 
-use crate::format::checkpoint::{CHECKPOINT_BYTES, Checkpoint};
 use crate::format::loghdr::{Attachment, Environment, LOG_HEADER_BYTES, LogHeader};
 use crate::format::logwrite::TooLong;
 use crate::format::logwrite::control::{NOP2_FIXED, nop2};
 use crate::format::logwrite::segment::{Fit, SEGMENT_BYTES, SegmentBuilder, end_after};
-use crate::format::stamp::{Lgpos, LogTime, Signature};
+use crate::format::stamp::{Lgpos, LogTime};
 use crate::format::version::NEWEST;
 
 use super::changes::{LogContent, LogFileChange, LogRole};
+use super::generation::LoadedLog;
 
 /// Update major and minor of the oldest version that new generations get.
 /// [engine: sets of 8.4000.4.x and 8.4000.5.13 go on as 8.4000.5.14]
@@ -69,6 +69,40 @@ pub struct LastLog<'a> {
     pub segments_checksum: u64,
     /// Whether it is `<base>.log` (which a new generation archives) or has its number already.
     pub is_current: bool,
+    /// The segment that was torn and is whole in its shadow: its place, and what belongs there.
+    pub mended: Option<(u16, &'a [u8])>,
+}
+
+impl<'a> LastLog<'a> {
+    /// The log as it was read. A torn segment of the current log is mended on disk, too; logs of the old
+    /// format stay as they are. [engine]
+    #[must_use]
+    pub fn new(log: &'a LoadedLog, is_current: bool) -> Self {
+        let header = &log.head.header;
+        let end = log.scan.end;
+        let mends = log.scan.torn && is_current && header.is_new_format();
+        let mended = end.isec.checked_sub(1).filter(|_| mends).and_then(|isec| {
+            let at = usize::from(isec) * SEGMENT_BYTES;
+            Some((isec, log.bytes.get(at..at + SEGMENT_BYTES)?))
+        });
+        Self {
+            header,
+            end,
+            segments_checksum: log.scan.segments_checksum,
+            is_current,
+            mended,
+        }
+    }
+
+    fn pieces(&self) -> Vec<(u64, Vec<u8>)> {
+        let piece = |(isec, bytes): (u16, &[u8])| (offset_of(isec), bytes.to_vec());
+        self.mended.map(piece).into_iter().collect()
+    }
+}
+
+/// Where a segment lies in its file.
+fn offset_of(number: u16) -> u64 {
+    u64::from(number) * SEGMENT_BYTES as u64
 }
 
 /// What new headers say beside what they inherit. All of it may change on the way.
@@ -134,7 +168,7 @@ impl LogWriter {
                 header: header.clone(),
                 fresh: false,
                 is_current: last.is_current,
-                pieces: Vec::new(),
+                pieces: last.pieces(),
                 segments_checksum: last.segments_checksum,
             },
             segment: SegmentBuilder::default(),
@@ -161,7 +195,7 @@ impl LogWriter {
             done.push(LogFileChange {
                 role: LogRole::Archived(last.header.generation),
                 was_current: true,
-                content: LogContent::Patch(Vec::new()),
+                content: LogContent::Patch(last.pieces()),
             });
         }
         Ok(Self::begin(header, surroundings, done, true))
@@ -365,11 +399,6 @@ impl LogWriter {
         Ok(())
     }
 
-    /// A segment that recovery mended from its shadow: it is written to its place, too.
-    pub fn mend_segment(&mut self, number: u16, bytes: Vec<u8>) {
-        self.log.piece(number, bytes);
-    }
-
     /// Writes what there is and says how the files change, in the order in which that is to be done.
     /// After a new generation the prepared log is empty.
     #[must_use]
@@ -409,8 +438,7 @@ impl OpenLog {
     }
 
     fn piece(&mut self, number: u16, bytes: Vec<u8>) {
-        let offset = u64::from(number) * SEGMENT_BYTES as u64;
-        self.pieces.push((offset, bytes));
+        self.pieces.push((offset_of(number), bytes));
     }
 
     fn into_change(self, role: LogRole) -> LogFileChange {
@@ -498,55 +526,6 @@ fn successor(
 pub fn is_outdated(header: &LogHeader) -> bool {
     (header.major, header.update_major, header.update_minor)
         < (8, OLDEST_WRITTEN.0, OLDEST_WRITTEN.1)
-}
-
-/// The checkpoint as the engine leaves it when it ended in order: at its Term2, without attachments.
-/// Marks of backups are kept from the checkpoint before, when it belongs to the stream.
-#[must_use]
-pub fn closing_checkpoint(
-    before: Option<&Checkpoint>,
-    sign_log: Signature,
-    environment: &Environment,
-    term: Lgpos,
-) -> Checkpoint {
-    let before = before.filter(|checkpoint| checkpoint.sign_log == sign_log);
-    let mut checkpoint = Checkpoint {
-        checksum: 0,
-        last_full_backup_checkpoint: Lgpos::default(),
-        checkpoint: term,
-        sign_log,
-        environment: environment.clone(),
-        full_backup: Lgpos::default(),
-        full_backup_time: LogTime::default(),
-        incremental_backup: Lgpos::default(),
-        incremental_backup_time: LogTime::default(),
-        flags: 0,
-        db_consistency: term,
-        reserved: [0; 11],
-        filetype: CHECKPOINT_FILE,
-        reserved2: [0; 8],
-    };
-    if let Some(before) = before {
-        checkpoint.last_full_backup_checkpoint = before.last_full_backup_checkpoint;
-        checkpoint.full_backup = before.full_backup;
-        checkpoint.full_backup_time = before.full_backup_time;
-        checkpoint.incremental_backup = before.incremental_backup;
-        checkpoint.incremental_backup_time = before.incremental_backup_time;
-    }
-    checkpoint
-}
-
-/// File type of a checkpoint.
-const CHECKPOINT_FILE: u32 = 4;
-
-/// A checkpoint file: two copies.
-#[must_use]
-pub fn checkpoint_file(checkpoint: &Checkpoint, attachments: &[Attachment]) -> Vec<u8> {
-    let mut bytes = vec![0; 2 * CHECKPOINT_BYTES];
-    for copy in bytes.chunks_exact_mut(CHECKPOINT_BYTES) {
-        checkpoint.write_to(attachments, copy);
-    }
-    bytes
 }
 
 #[cfg(test)]

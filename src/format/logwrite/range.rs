@@ -15,14 +15,14 @@ use super::Put;
 
 /// Bytes of an LRCHECKSUM.
 pub const CHECKSUM_RECORD: usize = 22;
-/// The short checksum covers the first sector of a longer range.
-const SHORT_IN_USE: u8 = 0x9A;
-/// The range lies within one sector, there is no short checksum.
-const SHORT_NOT_IN_USE: u8 = 0xD1;
+/// Flag byte: the short checksum covers the first sector of a longer range.
+pub const SHORT_IN_USE: u8 = 0x9A;
+/// Flag byte: the range lies within one sector, there is no short checksum.
+pub const SHORT_NOT_IN_USE: u8 = 0xD1;
 const LONG_SEED: u32 = 0xFEED_BEAF;
 const SHORT_SEED: u32 = 0xDEAD_C0DE;
 /// XORed into the checksum of a shadow sector.
-const SHADOW_MARK: u32 = 0x5AD0_5EC7;
+pub const SHADOW_MARK: u32 = 0x5AD0_5EC7;
 
 /// Fills bytes that start at `offset` of their file with the pattern of unused space: 0xDA, but
 /// every 16th byte counts up.
@@ -50,48 +50,60 @@ pub struct Range {
     pub next: usize,
 }
 
+/// The two checksums of a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RangeSums {
+    /// Of all that it covers.
+    pub long: u32,
+    /// Of what lies in its first sector; 0 when it has no other.
+    pub short: u32,
+    /// [`SHORT_IN_USE`] or [`SHORT_NOT_IN_USE`].
+    pub flag: u8,
+}
+
 impl Range {
-    /// Writes the LRCHECKSUM over its place in `log`, a whole file; `shadow` gives it the mark of a
-    /// shadow sector. Nothing is written when the range does not lie within the file.
-    pub fn seal(&self, log: &mut [u8], sector: usize, generation: Generation, shadow: bool) {
-        let after = self.at + CHECKSUM_RECORD;
-        let end = after + self.forwards;
-        let Some(before) = self.at.checked_sub(self.backwards) else {
-            return;
+    /// The checksums of what the range covers in `log`, a whole file. `None` when it does not lie within
+    /// the file.
+    #[must_use]
+    pub fn sums(&self, log: &[u8], sector: usize, generation: Generation) -> Option<RangeSums> {
+        let after = self.at.checked_add(CHECKSUM_RECORD)?;
+        let covered = log.get(after..after.checked_add(self.forwards)?)?;
+        let before = log.get(self.at.checked_sub(self.backwards)?..self.at)?;
+        let sector_end = self.at - self.at.checked_rem(sector)? + sector;
+        let first = covered.get(..sector_end.checked_sub(after)?);
+        let several = first.filter(|first| first.len() < covered.len());
+        let flag = match several {
+            Some(_) => SHORT_IN_USE,
+            None => SHORT_NOT_IN_USE,
         };
-        if end > log.len() || sector == 0 {
-            return;
-        }
-        let sector_end = self.at - self.at % sector + sector;
-        let several = end > sector_end;
-        let flag = if several {
-            SHORT_IN_USE
-        } else {
-            SHORT_NOT_IN_USE
-        };
-        let common = self.backwards as u32
+        let head = xor_words(before)
+            ^ self.backwards as u32
             ^ self.forwards as u32
             ^ self.next as u32
             ^ u32::from(flag)
             ^ generation.get();
-        let head = xor_words(&log[before..self.at]) ^ common;
-        let mut long = LONG_SEED ^ head ^ xor_words(&log[after..end]);
-        if shadow {
-            long ^= SHADOW_MARK;
-        }
-        let short = match several {
-            true => SHORT_SEED ^ head ^ xor_words(&log[after..sector_end]),
-            false => 0,
+        Some(RangeSums {
+            long: LONG_SEED ^ head ^ xor_words(covered),
+            short: several.map_or(0, |first| SHORT_SEED ^ head ^ xor_words(first)),
+            flag,
+        })
+    }
+
+    /// Writes the LRCHECKSUM over its place in `log`, a whole file; `shadow` gives it the mark of a
+    /// shadow sector. Nothing is written when the range does not lie within the file.
+    pub fn seal(&self, log: &mut [u8], sector: usize, generation: Generation, shadow: bool) {
+        let Some(sums) = self.sums(log, sector, generation) else {
+            return;
         };
         let record = Put::new(RecordKind::CHECKSUM)
             .u32(self.backwards as u32)
             .u32(self.forwards as u32)
             .u32(self.next as u32)
-            .u32(long)
-            .u32(short)
-            .u8(flag)
+            .u32(sums.long ^ if shadow { SHADOW_MARK } else { 0 })
+            .u32(sums.short)
+            .u8(sums.flag)
             .done();
-        log[self.at..after].copy_from_slice(&record);
+        log[self.at..][..CHECKSUM_RECORD].copy_from_slice(&record);
     }
 }
 

@@ -190,11 +190,33 @@ fn what_fits_nowhere_is_refused() {
         end: position(0x7FFF_FA00, 7, 0),
         segments_checksum: 0,
         is_current: true,
+        mended: None,
     };
     assert_eq!(
         LogWriter::resume(log, surroundings()).unwrap_err(),
         WriteFault::SequenceEnd
     );
+}
+
+/// A segment that was torn is written to its place, whether the log goes on or not.
+#[test]
+fn a_torn_segment_is_mended() {
+    for isec in [2, 7] {
+        let header = header((8, 20, 60));
+        let segment = record(SEGMENT_BYTES);
+        let log = LastLog {
+            header: &header,
+            end: position(3, isec, 0),
+            segments_checksum: 0,
+            is_current: true,
+            mended: Some((isec - 1, &segment)),
+        };
+        let changes = LogWriter::resume(log, surroundings()).unwrap().finish();
+        let LogContent::Patch(pieces) = &changes[0].content else {
+            panic!("a patch");
+        };
+        assert_eq!(pieces[..], [(u64::from(isec - 1) * 4096, segment.clone())]);
+    }
 }
 
 fn resumed(header: &LogHeader, isec: u16) -> LogWriter {
@@ -203,6 +225,7 @@ fn resumed(header: &LogHeader, isec: u16) -> LogWriter {
         end: position(3, isec, 0),
         segments_checksum: 5,
         is_current: true,
+        mended: None,
     };
     LogWriter::resume(log, surroundings()).unwrap()
 }
