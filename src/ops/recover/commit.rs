@@ -21,11 +21,9 @@ use crate::format::logwrite::encode;
 use crate::format::stamp::{Lgpos, Signature};
 use crate::jet::JetError;
 use crate::log::changes::{LogRole, StreamNaming};
-use crate::log::closing::{Closed, Closing as LogClosing, LogEnd, Quit};
+use crate::log::closing::{Closed, Closing as LogClosing, LogEnd, Quit, checkpoint_file};
 use crate::log::names::find_any_case;
-use crate::log::writer::{
-    LastLog, LogWriter, OLDEST_WRITTEN, Surroundings, WriteFault, checkpoint_file,
-};
+use crate::log::writer::{LastLog, LogWriter, OLDEST_WRITTEN, Surroundings, WriteFault};
 use crate::ops::checkpoint::read_checkpoint;
 use crate::recover::driver::Outcome;
 use crate::recover::stream::LogStream;
@@ -120,12 +118,7 @@ impl Closing {
             now: options.now,
             least_version: OLDEST_WRITTEN,
         };
-        let last = LastLog {
-            header,
-            end: outcome.last.scan.end,
-            segments_checksum: outcome.last.scan.segments_checksum,
-            is_current: outcome.last_is_current,
-        };
+        let last = LastLog::new(&outcome.last, outcome.last_is_current);
         let writer = if outcome.last_is_current {
             LogWriter::resume(last, surroundings)
         } else {
