@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 
 use crate::error::{Error, Result, Trouble};
 use crate::format::dbheader::DbHeader;
-use crate::format::ids::{Generation, PageSize};
+use crate::format::ids::{Generation, PageSize, Pgno};
 use crate::format::loghdr::{Attachment, LogHeader};
 use crate::format::logrec::{AttachDb, CloseKind, CreateDb, DbId, Record};
 use crate::format::stamp::{Lgpos, LogTime, Signature};
@@ -18,13 +18,15 @@ use crate::storage::{FileStorage, Storage};
 use super::attach::{Fit, Logged, Places, Reason, Standing, judge};
 use super::attached::Attached;
 use super::finish;
-use super::pool::Pool;
+use super::pool::{PageState, PageStyle, Pool, Slot};
 use super::replay::{Replay, Request};
 use super::stream::{self, LogStream};
 use super::undo::UndoStep;
 
 /// From 8.4000.4.3 on the checkpoint holds the attached databases.
 const CHECKPOINT_ATTACHMENTS_SINCE: (u32, u32) = (4, 3);
+/// From this revision on pages say how many tags are reserved. [engine]
+const COUNTS_RESERVED_SINCE: u32 = 270;
 /// From this update minor on a log holds the checksum of the one before.
 const PREVIOUS_SUM_SINCE: u32 = 13;
 
@@ -586,11 +588,13 @@ impl<'a> Recovery<'a> {
         dbid: DbId,
         path: PathBuf,
         header: DbHeader,
-        slot: super::pool::Slot,
+        slot: Slot,
         logged_path: &str,
         created: bool,
     ) {
         self.deferred.retain(|(other, _)| *other != dbid);
+        let style = self.style_of(slot, &header);
+        self.replay.pool.set_style(slot, style);
         let needed = (
             header.required_low,
             header.required_high,
@@ -613,6 +617,19 @@ impl<'a> Recovery<'a> {
             needed,
             header,
         });
+    }
+
+    /// What pages of a database look like. Whether new ones get the newer checksum the first page tells.
+    fn style_of(&mut self, slot: Slot, header: &DbHeader) -> PageStyle {
+        let first = self.replay.pool.load(slot, Pgno::new(1));
+        let new_checksum = match first {
+            Ok((id, PageState::Sound)) => self.replay.pool.page(id).flags().has_new_checksum(),
+            _ => true,
+        };
+        PageStyle {
+            counts_reserved: header.update_major >= COUNTS_RESERVED_SINCE,
+            new_checksum,
+        }
     }
 
     /// A record about a whole database.
@@ -658,6 +675,9 @@ impl<'a> Recovery<'a> {
                         header.update_major = version.update_major;
                         header.update_minor = version.update_minor;
                     }
+                    let (slot, header) = (database.slot, database.header.clone());
+                    let style = self.style_of(slot, &header);
+                    self.replay.pool.set_style(slot, style);
                 }
                 Ok(())
             }

@@ -11,6 +11,8 @@ use super::replay::Replay;
 /// States in the header.
 const DIRTY: u32 = 2;
 const CLEAN: u32 = 3;
+/// From this revision on the header remembers where the file was resized last. [engine: format 0x620,110,240]
+pub(super) const TRACKS_RESIZE: u32 = 110;
 /// Revision that the engine creates a database with; a SetDbVersion record raises it. [verified: every corpus database]
 const CREATED_UPDATE: u32 = 20;
 
@@ -42,6 +44,9 @@ pub fn attach_by_record(
         header.backup_differential_prev = BackupInfo::default();
         header.sign_log = sign_log;
     }
+    if header.update_major >= TRACKS_RESIZE {
+        header.last_resize = header.last_resize.max(at);
+    }
 }
 
 /// Marks a database as complete without logs as of `mark`.
@@ -65,6 +70,9 @@ pub fn close(database: &mut Attached, mark: Lgpos, now: LogTime) {
     header.pre_redo_required_low = Generation::default();
     header.backup_full_cur = BackupInfo::default();
     header.backup_snapshot_cur = BackupInfo::default();
+    if header.update_major >= TRACKS_RESIZE {
+        header.last_resize = mark;
+    }
     database.touched = true;
 }
 

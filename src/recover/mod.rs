@@ -32,7 +32,7 @@ pub mod stream;
 mod undo;
 
 pub use attached::{Attached, Sight};
-pub use pool::{FrameId, PageState, Pool, PoolCounts, Slot};
+pub use pool::{FrameId, PageState, PageStyle, Pool, PoolCounts, Slot};
 pub use replay::{Counts, Replay};
 pub use session::{Change, Group, Session, Version};
 pub use undo::{UndoStep, Undone};

@@ -481,8 +481,10 @@ impl Replay {
         let flags = self.pool.page(id).flags().bits();
         let count = self.pool.page(id).node_count();
         let mut page = self.pool.edit(id);
-        // An external header only ever shrinks here.
-        let _ = page.set_external_header(&[]);
+        // Roots have no prefix: their header is that of the space, and stays. Else it only shrinks here.
+        if flags & PageFlags::ROOT == 0 {
+            let _ = page.set_external_header(&[]);
+        }
         for line in (0..count).rev() {
             page.delete_node(line);
         }

@@ -56,6 +56,16 @@ pub struct PageFile {
     pages: u32,
     /// Pages that the storage really holds.
     stored: u32,
+    style: PageStyle,
+}
+
+/// What pages of a database look like, depending on its format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageStyle {
+    /// They say how many tags are reserved.
+    pub counts_reserved: bool,
+    /// New ones get the newer checksum.
+    pub new_checksum: bool,
 }
 
 struct Frame {
@@ -194,6 +204,10 @@ impl Pool {
             storage,
             pages,
             stored: pages,
+            style: PageStyle {
+                counts_reserved: false,
+                new_checksum: true,
+            },
         });
         Ok(Slot((self.files.len() - 1) as u8))
     }
@@ -202,6 +216,11 @@ impl Pool {
     #[must_use]
     pub fn last_page(&self, slot: Slot) -> Pgno {
         Pgno::new(self.files[usize::from(slot.0)].pages)
+    }
+
+    /// What the pages of a database look like from here on.
+    pub fn set_style(&mut self, slot: Slot, style: PageStyle) {
+        self.files[usize::from(slot.0)].style = style;
     }
 
     /// What errors call a database.
@@ -329,7 +348,10 @@ impl Pool {
     pub fn edit(&mut self, id: FrameId) -> PageMut<'_> {
         let frame = &mut self.frames[id.0 as usize];
         frame.dirty = true;
-        PageMut::new(&mut frame.bytes, self.size).expect("frames have the pool's page size")
+        let style = self.files[usize::from(frame.key.slot().0)].style;
+        PageMut::new(&mut frame.bytes, self.size)
+            .expect("frames have the pool's page size")
+            .counting_reserved(style.counts_reserved)
     }
 
     /// Number of the page.
@@ -357,7 +379,13 @@ impl Pool {
         } else {
             0
         };
-        let bits = flags.bits() & !PageFlags::FLUSH_TYPE | PageFlags::NEW_RECORD_FORMAT | kept;
+        let checksum = if self.files[usize::from(slot.0)].style.new_checksum {
+            PageFlags::NEW_CHECKSUM
+        } else {
+            0
+        };
+        let bits =
+            flags.bits() & !PageFlags::FLUSH_TYPE | PageFlags::NEW_RECORD_FORMAT | kept | checksum;
         self.edit(id)
             .init(pgno, objid, PageFlags::new(bits), dbtime);
         self.settle_new(slot, pgno, id);

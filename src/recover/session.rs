@@ -1,6 +1,7 @@
 //! The sessions of the engine that wrote the log, as far as a replay needs them: transaction levels, groups of
 //! changes that are still open, and what must be undone if a transaction never commits. [log notes 8 and 10.1]
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use crate::format::ids::{DbTime, Objid, Pgno};
@@ -154,18 +155,99 @@ impl Session {
         Some(self.versions.remove(place))
     }
 
-    /// Adds a version unless it is known already.
+    /// Adds a version unless it is known already. They are kept in the order of levels and ids, which is that of the
+    /// changes: an UndoInfo may come long after its change. [engine]
     pub fn add_version(&mut self, version: Version) {
-        let known = self
-            .versions
-            .iter()
-            .rev()
-            .any(|known| known.rceid == version.rceid);
-        if !known {
-            self.versions.push(version);
+        let mut place = self.versions.len();
+        while let Some(before) = place.checked_sub(1).map(|before| &self.versions[before]) {
+            if before.rceid == version.rceid {
+                return;
+            }
+            if (before.level, order(before.rceid, version.rceid)) < (version.level, Ordering::Equal)
+            {
+                break;
+            }
+            place -= 1;
         }
+        self.versions.insert(place, version);
     }
+}
+
+/// Ids begin near the highest number and go on from zero.
+fn order(a: RceId, b: RceId) -> Ordering {
+    a.0.wrapping_sub(b.0).cast_signed().cmp(&0)
 }
 
 /// All sessions, in the order in which they are rolled back.
 pub type Sessions = BTreeMap<ProcId, Session>;
+
+#[cfg(test)]
+mod tests {
+    use super::{Change, Session, Version};
+    use crate::format::ids::{Objid, Pgno};
+    use crate::format::logrec::{DbId, RceId};
+    use crate::format::stamp::Lgpos;
+
+    fn version(rceid: u32, level: u8) -> Version {
+        Version {
+            rceid: RceId(rceid),
+            level,
+            dbid: DbId(1),
+            pgno_fdp: Pgno::new(1),
+            objid: Objid::new(1),
+            unique: true,
+            key: Box::default(),
+            bookmark_data: Box::default(),
+            change: Change::Insert,
+            flags: 0,
+            max_size: 0,
+            needs_info: false,
+            at: Lgpos::default(),
+        }
+    }
+
+    fn ids(session: &Session) -> Vec<u32> {
+        session
+            .versions
+            .iter()
+            .map(|version| version.rceid.0)
+            .collect()
+    }
+
+    #[test]
+    fn versions_stand_in_the_order_of_the_changes() {
+        let mut session = Session {
+            level: 2,
+            ..Session::default()
+        };
+        for (rceid, level) in [
+            (0xFFFF_FFFD, 1),
+            (3, 1),
+            (0xFFFF_FFFF, 1),
+            (5, 2),
+            (1, 1),
+            (3, 1),
+        ] {
+            session.add_version(version(rceid, level));
+        }
+        assert_eq!(ids(&session), [0xFFFF_FFFD, 0xFFFF_FFFF, 1, 3, 5]);
+        session.rollback(1);
+        assert_eq!(ids(&session), [0xFFFF_FFFD, 0xFFFF_FFFF, 1, 3]);
+        assert!(session.take_version(RceId(1)).is_some());
+        session.commit(0);
+        assert!(ids(&session).is_empty());
+    }
+
+    #[test]
+    fn a_nested_commit_hands_its_changes_up() {
+        let mut session = Session {
+            level: 2,
+            ..Session::default()
+        };
+        session.add_version(version(1, 1));
+        session.add_version(version(3, 2));
+        session.commit(1);
+        session.rollback(1);
+        assert!(ids(&session).is_empty() && session.level == 0);
+    }
+}

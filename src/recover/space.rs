@@ -8,6 +8,7 @@ use crate::format::page::PageFlags;
 use crate::jet::JetError;
 
 use super::attached::Sight;
+use super::finish::TRACKS_RESIZE;
 use super::pool::{FrameId, PageState};
 use super::replay::Replay;
 
@@ -351,9 +352,6 @@ impl Replay {
             .retain(|pgno, page| *pgno < freed.first || pgno.get() > last || page.jet != reverted);
     }
 }
-
-/// From this revision on the header remembers where the file was resized last. [engine: format 0x620,110,240]
-const TRACKS_RESIZE: u32 = 110;
 
 #[cfg(test)]
 mod tests {

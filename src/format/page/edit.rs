@@ -155,6 +155,7 @@ impl PageBuf {
         PageMut {
             data: &mut self.data,
             size: self.size,
+            counts_reserved: false,
         }
     }
 

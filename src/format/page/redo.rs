@@ -18,6 +18,8 @@ use crate::format::ids::{DbTime, Objid, PageSize, Pgno};
 pub struct PageMut<'a> {
     pub(super) data: &'a mut [u8],
     pub(super) size: PageSize,
+    /// Pages of this database say how many tags are reserved.
+    pub(super) counts_reserved: bool,
 }
 
 impl<'a> PageMut<'a> {
@@ -25,7 +27,11 @@ impl<'a> PageMut<'a> {
     #[must_use]
     pub const fn new(data: &'a mut [u8], size: PageSize) -> Option<Self> {
         if data.len() == size.bytes() {
-            Some(Self { data, size })
+            Some(Self {
+                data,
+                size,
+                counts_reserved: false,
+            })
         } else {
             None
         }
@@ -40,10 +46,18 @@ impl<'a> PageMut<'a> {
         }
     }
 
+    /// Pages of newer databases (revision 0x10E on) say how many tags are reserved, one at least; a page gets that when
+    /// its number of tags changes. [engine; verified: crash-none-4k]
+    #[must_use]
+    pub const fn counting_reserved(mut self, yes: bool) -> Self {
+        self.counts_reserved = yes;
+        self
+    }
+
     /// Makes the page new: zero, with an empty external header and no nodes.
     pub fn init(&mut self, pgno: Pgno, objid: Objid, flags: PageFlags, dbtime: DbTime) {
         self.init_bare(pgno, objid, flags, dbtime);
-        self.set_u16(TAG_STATE, 1);
+        self.set_tag_count(1);
         let free = self.view().room() - TAG_BYTES;
         self.set_u16(FREE, free as u16);
     }
@@ -426,7 +440,11 @@ impl<'a> PageMut<'a> {
     }
 
     fn set_tag_count(&mut self, count: usize) {
-        let kept = u16_at(self.data, TAG_STATE).unwrap_or_default() & !TAG_COUNT_MASK;
+        const ONE_RESERVED: u16 = TAG_COUNT_MASK + 1;
+        let mut kept = u16_at(self.data, TAG_STATE).unwrap_or_default() & !TAG_COUNT_MASK;
+        if self.counts_reserved {
+            kept = kept.max(ONE_RESERVED);
+        }
         self.set_u16(TAG_STATE, kept | count as u16);
     }
 
