@@ -114,6 +114,8 @@ pub struct Recovery<'a> {
     deferred: Vec<(DbId, Skipped)>,
     sign_log: Signature,
     generation: Generation,
+    /// Engine format version of the log's writer.
+    written_by: u32,
     start: Lgpos,
     log_bytes: u64,
     logs: u32,
@@ -149,6 +151,7 @@ impl<'a> Recovery<'a> {
             deferred: Vec::new(),
             sign_log: Signature::default(),
             generation: Generation::default(),
+            written_by: 0,
             start: Lgpos::default(),
             log_bytes: 0,
             logs: 0,
@@ -185,6 +188,7 @@ impl<'a> Recovery<'a> {
             self.read_ahead(&log, is_current);
             self.replay.begin_generation(log.generation())?;
             self.generation = log.generation();
+            self.written_by = log.head.header.written_by;
             if self.damaged(&log)? {
                 break;
             }
@@ -858,7 +862,7 @@ impl<'a> Recovery<'a> {
             .advise("put a copy of the database there, however old, or leave it out with /i")
             .into());
         }
-        let header = finish::created_header(
+        let mut header = finish::created_header(
             self.replay.pool.size().header_value(),
             create.dbid.0,
             create.sign_db,
@@ -866,6 +870,7 @@ impl<'a> Recovery<'a> {
             self.sign_log,
             self.plan.now,
         );
+        header.attached_by = self.written_by;
         let slot = self.replay.pool.add(&path, None)?;
         self.attach_slot(create.dbid, path, header, slot, &create.path, true);
         Ok(())
@@ -884,10 +889,25 @@ impl<'a> Recovery<'a> {
             self.replay.fit_file(0)?;
             if let Some(mut database) = self.replay.detach(dbid) {
                 finish::close(&mut database, mark, self.plan.now);
+                // As the engine leaves it when redo, not its own end, closes a database.
+                database.header.recovering = self.generation;
                 self.closed.push(database);
             }
         }
         Ok(())
+    }
+
+    /// The header counts pages that were read with a wrong checksum.
+    fn count_bad_pages(&mut self) {
+        let now = self.plan.now;
+        let pool = &self.replay.pool;
+        for database in self.replay.databases.iter_mut().chain(&mut self.closed) {
+            let bad = pool.bad_pages(database.slot);
+            if bad > 0 {
+                database.header.bad_checksum.count += bad;
+                database.header.bad_checksum.last = now;
+            }
+        }
     }
 
     fn finish(mut self, last: LoadedLog, last_is_current: bool, stopped: bool) -> Result<Outcome> {
@@ -918,6 +938,7 @@ impl<'a> Recovery<'a> {
                 self.replay.fit_file(place)?;
             }
         }
+        self.count_bad_pages();
         let mut databases = std::mem::take(&mut self.closed);
         databases.append(&mut self.replay.databases);
         Ok(Outcome {

@@ -57,6 +57,8 @@ pub struct PageFile {
     /// Pages that the storage really holds.
     stored: u32,
     style: PageStyle,
+    /// Pages that were read with a wrong checksum.
+    bad: u32,
 }
 
 /// What pages of a database look like, depending on its format.
@@ -208,6 +210,7 @@ impl Pool {
                 counts_reserved: false,
                 new_checksum: true,
             },
+            bad: 0,
         });
         Ok(Slot((self.files.len() - 1) as u8))
     }
@@ -221,6 +224,12 @@ impl Pool {
     /// What the pages of a database look like from here on.
     pub fn set_style(&mut self, slot: Slot, style: PageStyle) {
         self.files[usize::from(slot.0)].style = style;
+    }
+
+    /// Pages of a database that were read with a wrong checksum.
+    #[must_use]
+    pub fn bad_pages(&self, slot: Slot) -> u32 {
+        self.files[usize::from(slot.0)].bad
     }
 
     /// What errors call a database.
@@ -330,7 +339,10 @@ impl Pool {
                 checksum::correct(bytes, self.size, pgno);
             }
             Verdict::Uninitialized => return PageState::Uninitialized,
-            Verdict::Bad { .. } => return PageState::Bad(JetError::READ_VERIFY_FAILURE),
+            Verdict::Bad { .. } => {
+                self.files[usize::from(key.slot().0)].bad += 1;
+                return PageState::Bad(JetError::READ_VERIFY_FAILURE);
+            }
         }
         judge(bytes, self.size, &mut self.check)
     }

@@ -159,8 +159,11 @@ impl Session {
     /// changes: an UndoInfo may come long after its change. [engine]
     pub fn add_version(&mut self, version: Version) {
         let mut place = self.versions.len();
-        while let Some(before) = place.checked_sub(1).map(|before| &self.versions[before]) {
+        while let Some(at) = place.checked_sub(1) {
+            let before = &mut self.versions[at];
             if before.rceid == version.rceid {
+                // What comes from an UndoInfo is in the log.
+                before.needs_info &= version.needs_info;
                 return;
             }
             if (before.level, order(before.rceid, version.rceid)) < (version.level, Ordering::Equal)

@@ -18,7 +18,7 @@ use crate::format::ids::{HEADER_PAGES, PageSize, Pgno};
 use crate::format::loghdr::Attachment;
 use crate::format::logrec::{NodeHead, OperKind, PageHead, Record, RecordKind, Undo, UndoInfo};
 use crate::format::logwrite::encode;
-use crate::format::stamp::{Lgpos, Signature};
+use crate::format::stamp::{Lgpos, LogTime, Signature};
 use crate::jet::JetError;
 use crate::log::changes::{LogRole, StreamNaming};
 use crate::log::closing::{Closed, Closing as LogClosing, LogEnd, Quit, checkpoint_file};
@@ -84,7 +84,7 @@ impl Closing {
             } else if let Some(mark) = closing.mark.filter(|_| !super::is_clean(&database)) {
                 finish::close(&mut database, mark, options.now);
             }
-            new_flush_signatures(&mut database.header);
+            new_flush_signatures(&mut database.header, options.now);
             closing.headers.push((database.path, database.header));
         }
         Ok(closing)
@@ -220,30 +220,26 @@ fn stay_dirty(database: &mut Attached, outcome: &Outcome) {
 }
 
 /// The flush map no longer knows how the pages were written: new signatures say that it does not belong to the
-/// database any more, and the engine makes a new one. [engine; verified: r-badjfm]
-fn new_flush_signatures(header: &mut DbHeader) {
+/// database any more, and the engine makes a new one. Databases from before there were flush maps get none.
+/// [engine; verified: r-badjfm]
+fn new_flush_signatures(header: &mut DbHeader, now: LogTime) {
     use std::hash::{BuildHasher, Hasher};
-    let fresh = |old: &Signature| {
-        let random = std::collections::hash_map::RandomState::new()
+    if header.update_major < FLUSH_MAPS_SINCE {
+        return;
+    }
+    let fresh = || Signature {
+        random: std::collections::hash_map::RandomState::new()
             .build_hasher()
-            .finish() as u32;
-        Signature {
-            random,
-            created: header_time(old),
-            computer: [0; 16],
-        }
+            .finish() as u32,
+        created: now,
+        computer: [0; 16],
     };
-    if header.sign_header_flush.is_set() {
-        header.sign_header_flush = fresh(&header.sign_header_flush);
-    }
-    if header.sign_flush_map.is_set() {
-        header.sign_flush_map = fresh(&header.sign_flush_map);
-    }
+    header.sign_header_flush = fresh();
+    header.sign_flush_map = fresh();
 }
 
-const fn header_time(old: &Signature) -> crate::format::stamp::LogTime {
-    old.created
-}
+/// Revision of Windows 8 and Exchange 2013.
+const FLUSH_MAPS_SINCE: u32 = 20;
 
 fn attachment(database: &Attached) -> Attachment {
     let header = &database.header;
