@@ -37,8 +37,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "ops",
         &[
-            "check", "db", "error", "format", "jet", "log", "problem", "progress", "storage",
-            "tree", "undo",
+            "check", "db", "error", "format", "jet", "log", "problem", "progress", "recover",
+            "storage", "tree", "undo",
         ],
     ),
     (
