@@ -8,6 +8,9 @@ mod flushmap;
 mod header_text;
 mod headers;
 mod integrity;
+mod log_csv;
+mod log_json;
+mod log_print;
 mod log_text;
 mod logs;
 mod meta;
@@ -19,6 +22,8 @@ mod space;
 mod space_cells;
 mod space_fields;
 mod space_text;
+
+pub(super) use log_text::environment as log_environment;
 
 use std::path::{Path, PathBuf};
 
