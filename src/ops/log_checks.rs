@@ -14,17 +14,26 @@ use crate::problem::{Finding, Place, Problem};
 
 /// Pages whose times are kept.
 const PAGES: usize = 4 << 20;
+/// Pages of a group whose times before are kept; a real group changes less than a hundred.
+const GROUP_PAGES: usize = 10_000;
 /// Findings that are kept; more say nothing new.
 const FINDINGS: usize = 1000;
+
+/// A group that has not taken effect.
+#[derive(Debug, Default)]
+struct Group {
+    /// Its records.
+    members: u32,
+    /// Pages that it changes, with their times before: a crash may drop it.
+    before: Vec<((DbId, Pgno), Option<DbTime>)>,
+}
 
 /// The state of the checks; records come in the order of the stream.
 #[derive(Debug, Default)]
 pub struct StreamCheck {
     times: HashMap<(DbId, Pgno), DbTime>,
-    /// Records of the open group of each session.
-    groups: BTreeMap<ProcId, u32>,
-    /// Pages changed by a record whose group has not taken effect yet are right all the same: times are given
-    /// when the record is written.
+    /// The open group of each session.
+    groups: BTreeMap<ProcId, Group>,
     findings: Vec<Finding>,
     at: Lgpos,
 }
@@ -47,8 +56,8 @@ impl StreamCheck {
         match record {
             Record::Macro(procid, _, step) => self.group(*procid, *step),
             Record::CreateDb(create) => self.times.retain(|(dbid, _), _| *dbid != create.dbid),
-            Record::Init(_) => self.groups.clear(),
-            Record::UndoInfo(..) => {}
+            // What the crash before left open never took effect.
+            Record::Init(_) | Record::RecoveryUndo(_) => self.drop_all(),
             Record::Split(head, split) => {
                 self.member(head.procid);
                 self.change(head);
@@ -86,16 +95,15 @@ impl StreamCheck {
             Record::EmptyTree(head, list) => {
                 let head = &head.page;
                 self.member(head.procid);
+                self.change(head);
                 for entry in EmptyTreeEntry::all(list) {
                     self.other(head, entry.pgno, entry.before);
                 }
             }
             Record::NewPage(new) => {
                 self.member(new.procid);
-                self.know(new.dbid, new.pgno, new.after);
+                self.know(new.procid, new.dbid, new.pgno, new.after);
             }
-            // What is cut off may come back as a new page.
-            Record::Resize(..) | Record::ExtentFreed(_) | Record::AttachDb(_) => {}
             Record::Insert(head, ..)
             | Record::FlagInsert(head, ..)
             | Record::FlagInsertAndReplaceData(head, ..)
@@ -114,19 +122,37 @@ impl StreamCheck {
     }
 
     fn group(&mut self, procid: ProcId, step: MacroStep) {
-        let members = self.groups.remove(&procid);
-        match step {
-            MacroStep::Begin => {
-                self.groups.insert(procid, 0);
+        let group = self.groups.remove(&procid);
+        match (step, group) {
+            (MacroStep::Begin, _) => {
+                self.groups.insert(procid, Group::default());
             }
-            MacroStep::Commit if members == Some(0) => self.find(Problem::LogEmptyMacro, None, ""),
-            MacroStep::Commit | MacroStep::Abort => {}
+            (MacroStep::Commit, Some(Group { members: 0, .. })) => {
+                self.find(Problem::LogEmptyMacro, None, "");
+            }
+            (MacroStep::Abort, Some(group)) => self.drop_group(group),
+            (MacroStep::Commit | MacroStep::Abort, _) => {}
+        }
+    }
+
+    fn drop_group(&mut self, group: Group) {
+        for (page, before) in group.before.into_iter().rev() {
+            match before {
+                Some(before) => self.times.insert(page, before),
+                None => self.times.remove(&page),
+            };
+        }
+    }
+
+    fn drop_all(&mut self) {
+        for group in std::mem::take(&mut self.groups).into_values() {
+            self.drop_group(group);
         }
     }
 
     fn member(&mut self, procid: ProcId) {
-        if let Some(members) = self.groups.get_mut(&procid) {
-            *members = members.saturating_add(1);
+        if let Some(group) = self.groups.get_mut(&procid) {
+            group.members = group.members.saturating_add(1);
         }
     }
 
@@ -137,7 +163,7 @@ impl StreamCheck {
 
     /// A page that the record makes.
     fn start(&mut self, head: &PageHead, pgno: Pgno) {
-        self.know(head.dbid, pgno, head.after);
+        self.know(head.procid, head.dbid, pgno, head.after);
     }
 
     /// A page that the record changes, with its time before.
@@ -156,12 +182,19 @@ impl StreamCheck {
             );
             self.find(Problem::LogPageTimes, Some(pgno), &detail);
         }
-        self.know(head.dbid, pgno, head.after);
+        self.know(head.procid, head.dbid, pgno, head.after);
     }
 
-    fn know(&mut self, dbid: DbId, pgno: Pgno, after: DbTime) {
-        if !pgno.is_null() && (self.times.len() < PAGES || self.times.contains_key(&(dbid, pgno))) {
-            self.times.insert((dbid, pgno), after);
+    fn know(&mut self, procid: ProcId, dbid: DbId, pgno: Pgno, after: DbTime) {
+        let page = (dbid, pgno);
+        if pgno.is_null() || (self.times.len() >= PAGES && !self.times.contains_key(&page)) {
+            return;
+        }
+        let before = self.times.insert(page, after);
+        if let Some(group) = self.groups.get_mut(&procid)
+            && group.before.len() < GROUP_PAGES
+        {
+            group.before.push((page, before));
         }
     }
 

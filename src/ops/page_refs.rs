@@ -45,11 +45,21 @@ pub struct IoCounts {
     pub pages_written: u64,
 }
 
-/// The counts of every database, by its id.
+/// The counts of one database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct DatabaseIo {
+    /// Its id in the records.
+    pub dbid: DbId,
+    /// The counts.
+    #[serde(flatten)]
+    pub counts: IoCounts,
+}
+
+/// The counts of every database.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct IoModel {
     /// Databases with references, in order.
-    pub databases: Vec<(DbId, IoCounts)>,
+    pub databases: Vec<DatabaseIo>,
     /// The sum.
     pub total: IoCounts,
 }
@@ -171,11 +181,16 @@ impl PageRefs {
         let mut writes = Run::new(most_pages, 0);
         for it in &self.kept {
             let (dbid, pgno) = ((it >> 34) as u8, (it >> 2) as u32 ^ SIGN);
-            if found.databases.last().is_none_or(|(id, _)| id.0 != dbid) {
-                found.databases.push((DbId(dbid), IoCounts::default()));
+            if found
+                .databases
+                .last()
+                .is_none_or(|found| found.dbid.0 != dbid)
+            {
+                let (dbid, counts) = (DbId(dbid), IoCounts::default());
+                found.databases.push(DatabaseIo { dbid, counts });
                 (reads.last, writes.last) = (None, None);
             }
-            let Some((_, counts)) = found.databases.last_mut() else {
+            let Some(DatabaseIo { counts, .. }) = found.databases.last_mut() else {
                 continue;
             };
             counts.references += 1;
@@ -191,7 +206,7 @@ impl PageRefs {
                 writes.take(pgno, &mut counts.writes, &mut counts.pages_written);
             }
         }
-        for (_, counts) in &found.databases {
+        for DatabaseIo { counts, .. } in &found.databases {
             let total = &mut found.total;
             total.references += counts.references;
             total.pages += counts.pages;

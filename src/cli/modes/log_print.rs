@@ -8,6 +8,7 @@ use super::log_text;
 use crate::cli::escape::escape_lines;
 use crate::cli::layout::Layout;
 use crate::cli::log_line::{Style, short_name, write_position, write_record};
+use crate::format::loghdr::LogHeader;
 use crate::format::logrec::{CommitContext, Record, RecordKind};
 use crate::log::generation::LoadedLog;
 use crate::log::segments::SegmentHead;
@@ -28,6 +29,11 @@ pub struct Wanted {
     pub summary: bool,
     /// The two checks over the whole stream.
     pub deep: bool,
+}
+
+/// True when CommitCtx records of this log hold flags.
+pub fn has_commit_flags(header: &LogHeader) -> bool {
+    CommitContext::has_flags((header.update_major, header.update_minor))
 }
 
 /// Prints logs as they are read.
@@ -76,9 +82,7 @@ impl Printer {
     }
 
     fn records(&mut self, log: &LoadedLog) -> Tally {
-        let header = &log.head.header;
-        self.style.commit_flags = header.is_new_format()
-            && CommitContext::has_flags((header.update_major, header.update_minor));
+        self.style.commit_flags = has_commit_flags(&log.head.header);
         walk(log, Some(self))
     }
 
@@ -106,17 +110,15 @@ impl Printer {
     }
 }
 
-impl LogVisitor for Printer {
-    fn missing(&mut self, first: &str, last: &str) {
-        let base = first.get(..crate::log::names::BASE_LEN).unwrap_or_default();
-        let line = super::logs::missing_line(base, first, last);
-        self.print(&escape_lines(&format!("\n\n{line}\n")));
+impl Printer {
+    fn gap(&mut self) {
         if let Some(check) = &mut self.check {
             check.gap();
         }
     }
 
-    fn log(&mut self, visit: &LogVisit<'_>) -> Tally {
+    /// Header, records, counts of one log.
+    fn dump(&mut self, visit: &LogVisit<'_>) -> Tally {
         if self.stream {
             let name = super::logs::shown(visit.path);
             self.print(&escape_lines(&format!("\n      Log file: {name}\n")));
@@ -148,6 +150,23 @@ impl LogVisitor for Printer {
         });
         let mut tally = self.records(log);
         self.tail(log, &mut tally);
+        tally
+    }
+}
+
+impl LogVisitor for Printer {
+    fn missing(&mut self, first: &str, last: &str) {
+        let base = first.get(..crate::log::names::BASE_LEN).unwrap_or_default();
+        let line = super::logs::missing_line(base, first, last);
+        self.print(&escape_lines(&format!("\n\n{line}\n")));
+        self.gap();
+    }
+
+    fn log(&mut self, visit: &LogVisit<'_>) -> Tally {
+        let tally = self.dump(visit);
+        if visit.is_broken() {
+            self.gap();
+        }
         tally
     }
 
@@ -292,8 +311,8 @@ fn replay(records: &RecordSummary) -> String {
             counts.pages_written
         );
     };
-    for (dbid, counts) in &io.databases {
-        row(&dbid.0.to_string(), counts);
+    for database in &io.databases {
+        row(&database.dbid.0.to_string(), &database.counts);
     }
     row("Total", &io.total);
     let _ = writeln!(out, "{rule}");

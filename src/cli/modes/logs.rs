@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::ArgMatches;
 
+use super::log_json::JsonPrinter;
 use super::log_print::{Printer, Wanted};
 use super::{files, log_text};
 use crate::cli::exit::ExitStatus;
@@ -28,6 +29,13 @@ struct Options {
     /// The layout of Eseutil is printed while the logs are read.
     live: bool,
     range: GenerationRange,
+}
+
+impl Options {
+    /// A document for each record.
+    fn json_records(&self, session: &Session) -> bool {
+        session.format == Format::Json && self.wanted.records && self.wanted.data
+    }
 }
 
 pub fn run(matches: &ArgMatches) -> ExitStatus {
@@ -96,13 +104,21 @@ fn dump_log(session: &mut Session, path: &Path, options: Options) {
         shown(path)
     ));
     let mut printer = Printer::new(options.wanted, false);
-    let mut counter = Counter::new(options.wanted, true);
     let report = if options.live {
         let report = read_log(path, &mut printer);
         printer.flush();
         report
+    } else if options.json_records(session) {
+        let mut printer = JsonPrinter::new(options.wanted.deep);
+        let report = read_log(path, &mut printer);
+        printer.flush();
+        report
     } else {
-        read_log(path, &mut counter)
+        let wanted = options.wanted;
+        read_log(
+            path,
+            &mut Counter::new(wanted, wanted.records || wanted.summary),
+        )
     };
     match report {
         Ok(report) => session.report(path, report.jet(), &report.findings, &report, || {
@@ -141,6 +157,11 @@ fn dump(session: &mut Session, path: &Path, base: &str, options: Options) {
     let wanted = options.wanted;
     let report = if live {
         let mut printer = Printer::new(wanted, true);
+        let report = read_stream(dir, base, range, &mut printer);
+        printer.flush();
+        report
+    } else if options.json_records(session) {
+        let mut printer = JsonPrinter::new(wanted.deep);
         let report = read_stream(dir, base, range, &mut printer);
         printer.flush();
         report
@@ -195,10 +216,13 @@ impl LogVisitor for Counter {
     }
 
     fn log(&mut self, visit: &LogVisit<'_>) -> Tally {
-        match visit.log {
-            Ok(log) if visit.chain.is_none() => walk(log, Some(self)),
-            _ => Tally::default(),
+        let tally = visit
+            .readable()
+            .map_or_else(Tally::default, |log| walk(log, Some(self)));
+        if visit.is_broken() {
+            self.missing("", "");
         }
+        tally
     }
 
     fn wants_summary(&self) -> bool {

@@ -336,7 +336,7 @@ impl<'a> MacroPages<'a> {
     }
 
     /// The pages.
-    pub fn pages(&self) -> impl ExactSizeIterator<Item = Pgno> + 'a {
+    pub fn pages(&self) -> impl ExactSizeIterator<Item = Pgno> + Clone + 'a {
         self.list
             .as_chunks::<4>()
             .0

@@ -45,6 +45,20 @@ pub struct LogVisit<'a> {
     pub checkpoint: Option<Lgpos>,
 }
 
+impl<'a> LogVisit<'a> {
+    /// The log, if its records are looked at.
+    #[must_use]
+    pub fn readable(&self) -> Option<&'a LoadedLog> {
+        self.log.ok().filter(|_| self.chain.is_none())
+    }
+
+    /// True when not all of its changes are seen: what the next log says of a page need not fit.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.readable().is_none_or(|log| log.scan.damage.is_some())
+    }
+}
+
 /// Who looks at the logs while they are checked. One log at a time is in memory.
 pub trait LogVisitor {
     /// Generations are missing: the names they would have.
@@ -52,10 +66,9 @@ pub trait LogVisitor {
 
     /// A log. Gives its records' tally; whoever does not want to see them leaves this as it is.
     fn log(&mut self, visit: &LogVisit<'_>) -> Tally {
-        match visit.log {
-            Ok(log) if visit.chain.is_none() => log_records::walk(log, None),
-            _ => Tally::default(),
-        }
+        visit
+            .readable()
+            .map_or_else(Tally::default, |log| log_records::walk(log, None))
     }
 
     /// The same log after its check.
