@@ -56,7 +56,10 @@ const FILE_SYSTEM: &[(&str, &str)] = &[
         "writes the report where asked",
     ),
     ("src/log/names.rs", "lists a folder of logs"),
-    ("src/ops/logs.rs", "looks for the checkpoint beside a log"),
+    (
+        "src/ops/logs/mod.rs",
+        "looks for the checkpoint beside a log",
+    ),
     (
         "src/ops/space_dump/mod.rs",
         "asks for the size of the file on disk",

@@ -5,7 +5,7 @@ use exutil::cli::log_line::{Style, write_record};
 use exutil::format::logrec::{Record, apply_diff, diff_pieces, record_len};
 use exutil::format::stamp::Lgpos;
 use exutil::ops::log_checks::StreamCheck;
-use exutil::ops::page_refs::PageRefs;
+use exutil::ops::replay_io::PageRefs;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -8,7 +8,7 @@ use crate::log::generation::LoadedLog;
 use crate::log::records::RecordsFault;
 use crate::log::segments::{SEGMENT_BYTES, SegmentHead};
 
-use super::page_refs::{IoModel, PageRefs};
+use super::replay_io::{IoModel, PageRefs};
 
 /// Who wants to see the records.
 pub trait RecordSink {

@@ -16,7 +16,7 @@ pub mod logs;
 mod maintenance;
 pub mod meta_dump;
 pub mod page_dump;
-pub mod page_refs;
+pub mod replay_io;
 pub mod required_logs;
 pub mod space_dump;
 mod space_hints;

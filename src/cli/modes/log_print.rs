@@ -15,7 +15,7 @@ use crate::log::segments::SegmentHead;
 use crate::ops::log_checks::StreamCheck;
 use crate::ops::log_records::{RecordPlace, RecordSink, RecordSummary, Tally, walk};
 use crate::ops::logs::{LogTrouble, LogVisit, LogVisitor};
-use crate::ops::page_refs::IoCounts;
+use crate::ops::replay_io::IoCounts;
 use crate::problem::Finding;
 
 /// What the dump shows.
@@ -95,7 +95,8 @@ impl Printer {
                 self.layout(|out| {
                     out.indented(6, "Last Lgpos", log_text::last_lgpos(end));
                     out.blank();
-                    out.text(format!("Log Damaged (unusable): {}", log.path.display()));
+                    let name = super::logs::shown(&log.path);
+                    out.text(format!("Log Damaged (unusable): {name}"));
                     out.blank();
                 });
             }

@@ -14,19 +14,20 @@ mod body;
 mod database;
 mod diff;
 mod kind;
+mod marks;
 mod parse;
 mod structure;
 
 use crate::format::ids::{DbTime, Objid, Pgno};
 
 pub use body::{
-    Begin, Close, CloseKind, Commit, CommitContext, Delta, EmptyTreeEntry, FreeFdp, Freed, Init,
-    MacroPages, MacroStep, NewPage, Note, OperKind, PagePatch, RangeCheck, Replace, ResizeKind,
-    ScanCheck, SpaceTrees, Undo, UndoInfo,
+    Begin, Close, CloseKind, Commit, Delta, EmptyTreeEntry, Freed, Init, MacroStep, NewPage, Note,
+    OperKind, Replace, ResizeKind, ScanCheck, SpaceTrees, Undo, UndoInfo,
 };
 pub use database::{AttachDb, BackupStep, CreateDb, DetachDb, ReAttach, SetDbVersion};
 pub use diff::{DiffChange, DiffFault, DiffPiece, DiffPieces, apply_diff, diff_pieces};
 pub use kind::{RecordKind, record_len};
+pub use marks::{CommitContext, FreeFdp, MacroPages, PagePatch, RangeCheck};
 pub use parse::Record;
 pub use structure::{
     Merge, MergeKind, PageImage, PageMove, RootPageMove, Scrub, Split, SplitKind, SplitOper,

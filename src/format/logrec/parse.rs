@@ -1,12 +1,12 @@
 //! From the bytes of a record to its fields.
 
 use super::body::{
-    Begin, Close, CloseKind, Commit, CommitContext, Delta, FreeFdp, Freed, Init, MacroPages,
-    MacroStep, NewPage, Note, OperKind, PagePatch, RangeCheck, Raw, Replace, ResizeKind, ScanCheck,
-    SpaceTrees, Undo, UndoInfo,
+    Begin, Close, CloseKind, Commit, Delta, Freed, Init, MacroStep, NewPage, Note, OperKind, Raw,
+    Replace, ResizeKind, ScanCheck, SpaceTrees, Undo, UndoInfo,
 };
 use super::database::{AttachDb, BackupStep, CreateDb, DetachDb, ReAttach, SetDbVersion, text};
 use super::kind::{ENVIRONMENT, RecordKind, record_len};
+use super::marks::{CommitContext, FreeFdp, MacroPages, PagePatch, RangeCheck};
 use super::structure::{Merge, PageMove, RootPageMove, Scrub, Split};
 use super::{DbId, NodeHead, PageHead, ProcId, RceId, RecordFault, TrxId};
 use crate::format::ids::{DbTime, Pgno};

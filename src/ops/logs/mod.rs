@@ -294,7 +294,7 @@ impl Walk {
                 };
                 let page_size = log.head.header.page_size;
                 let summary = (visitor.wants_summary() && tally.histogram.total().records > 0)
-                    .then(|| tally.summary(page_size));
+                    .then(|| Box::new(tally.summary(page_size)));
                 entry = (Some(log.generation()), log.scan.torn, summary, unread);
             }
         }

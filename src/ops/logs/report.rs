@@ -129,7 +129,7 @@ pub enum StreamEntry {
         troubles: Vec<LogTrouble>,
         /// Its records, if they were asked for and the log could be looked at.
         #[serde(skip_serializing_if = "Option::is_none")]
-        records: Option<RecordSummary>,
+        records: Option<Box<RecordSummary>>,
         /// Records behind this one are of a kind whose layout is not public, and were not looked at.
         #[serde(skip_serializing_if = "Option::is_none")]
         unread: Option<Unread>,
