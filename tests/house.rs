@@ -55,6 +55,7 @@ const FILE_SYSTEM: &[(&str, &str)] = &[
         "src/cli/modes/integrity.rs",
         "writes the report where asked",
     ),
+    ("src/cli/modes/log_csv.rs", "creates the file of ml --csv"),
     ("src/log/names.rs", "lists a folder of logs"),
     (
         "src/ops/logs/mod.rs",

@@ -410,6 +410,45 @@ fn the_dump_of_a_stream() {
 }
 
 #[test]
+fn the_csv_of_a_stream() {
+    let dir = folder();
+    let run = line(dir.path(), "ml E00 /cout.csv");
+    assert_eq!(run.status, 0, "{}", run.text());
+    let bytes = std::fs::read(dir.path().join("out.csv")).unwrap();
+    let units: Vec<u16> = bytes
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|unit| u16::from_le_bytes(*unit))
+        .collect();
+    assert_eq!(units[0], 0xFEFF);
+    let text = String::from_utf16(&units[1..]).unwrap();
+    assert!(text.ends_with("LTEL\r\n"));
+    let lines: Vec<&str> = text.split("\r\n").collect();
+    assert!(
+        lines[0].starts_with(
+            "LHGI, Create time:01/02/2026 03:04:00.005 Rand:4660 Computer:, 00000001, "
+        )
+    );
+    // Type, position, length, XOR of the words of the 57 bytes and of the position, name, page, object, database, times.
+    let insert = "LRPI, 00000002:0001:003E, 0039, 00000000";
+    let found = lines.iter().find(|line| line.starts_with(insert)).unwrap();
+    assert!(
+        found.ends_with(
+            "Insert   , 00000028, 00000011, 00000001, 0000000000000008, 0000000000000009"
+        ),
+        "{found}"
+    );
+    assert_eq!(
+        lines.iter().filter(|line| line.starts_with("LRMI")).count(),
+        6
+    );
+    // What is there is never overwritten.
+    assert_eq!(line(dir.path(), "ml E00 /cout.csv").status, 8);
+    assert_eq!(std::fs::read(dir.path().join("out.csv")).unwrap(), bytes);
+}
+
+#[test]
 fn a_record_that_is_none_is_told_of() {
     let dir = folder();
     let bad = new_log(2, &[[begin(1), vec![200]].concat()]);

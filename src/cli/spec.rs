@@ -168,6 +168,12 @@ pub const MODES: &[ModeSpec] = &[
                 help: "Of a single log: what a replay would have to read and write",
             },
             OptionSpec {
+                long: "csv",
+                letters: &["c"],
+                value: Value::Required("FILE"),
+                help: "Write every record, and every page that it changes, to this new file: comma separated, UTF-16",
+            },
+            OptionSpec {
                 long: "deep",
                 letters: &[],
                 value: Value::None,

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use clap::ArgMatches;
 
+use super::log_csv::CsvWriter;
 use super::log_json::JsonPrinter;
 use super::log_print::{Printer, Wanted};
 use super::{files, log_text};
 use crate::cli::exit::ExitStatus;
 use crate::cli::layout::Layout;
 use crate::cli::session::{Format, Session};
+use crate::error::Error;
 use crate::format::ids::Generation;
 use crate::format::logrec::Record;
 use crate::jet::JetError;
@@ -62,6 +64,10 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         range,
     };
     session.head("FILE DUMP");
+    if let Some(file) = matches.get_one::<String>("csv") {
+        write_csv(&mut session, Path::new(file), options.range, files(matches));
+        return session.close();
+    }
     for path in files(matches) {
         match stream_base(path) {
             Some(base) => dump(&mut session, path, base, options),
@@ -69,6 +75,46 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         }
     }
     session.close()
+}
+
+/// All records of the logs into one file; the logs are checked meanwhile.
+fn write_csv<'a>(
+    session: &mut Session,
+    file: &Path,
+    range: GenerationRange,
+    paths: impl Iterator<Item = &'a Path>,
+) {
+    session.eseutil(&format!("\n      Csv file: {}\n", file.display()));
+    let failed = |session: &mut Session, error| {
+        super::plain_failure(session, file, &Error::io(file, "write", error));
+    };
+    let mut writer = match CsvWriter::create(file) {
+        Ok(writer) => writer,
+        Err(error) => return failed(session, error),
+    };
+    for path in paths {
+        if let Some(base) = stream_base(path) {
+            session.eseutil(&format!(
+                "\nVerifying log files...\n     Base name: {base}\n"
+            ));
+            match read_stream(directory_of(path), base, range, &mut writer) {
+                Ok(report) => session.report(path, report.jet, &report.findings, &report, || {
+                    layout(&report)
+                }),
+                Err(error) => super::plain_failure(session, path, &error),
+            }
+            continue;
+        }
+        match read_log(path, &mut writer) {
+            Ok(report) => session.report(path, report.jet(), &report.findings, &report, || {
+                log_text::layout(&report)
+            }),
+            Err(error) => super::plain_failure(session, path, &error),
+        }
+    }
+    if let Err(error) = writer.finish() {
+        failed(session, error);
+    }
 }
 
 /// `12-1F`, `12`: hexadecimal, 0 for an open end. [eseutil]

@@ -8,6 +8,7 @@ mod flushmap;
 mod header_text;
 mod headers;
 mod integrity;
+mod log_csv;
 mod log_json;
 mod log_print;
 mod log_text;
