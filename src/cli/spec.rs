@@ -139,11 +139,50 @@ pub const MODES: &[ModeSpec] = &[
         description: "With a log file: its header, attached databases, the position of its end, \
             and whether its blocks are sound. With a base name (E00, optionally behind a \
             directory): all logs of the stream in order, each checked by itself and against the \
-            one before: missing generations, creation times, signatures, checksums. The first \
-            error is what the run ends with. Changes nothing.",
+            one before: missing generations, creation times, signatures, checksums, and whether its \
+            records can be read. With --verbose every record is printed, and how many there are of \
+            each type. The first error is what the run ends with. Changes nothing.",
         files: "LOG|BASE",
-        example: "exutil ml /mnt/dump/E00\n    One line a log, '- OK' or what is wrong.",
-        options: &[],
+        example: "exutil ml /mnt/dump/E00\n    One line a log, '- OK' or what is wrong; /v2 shows every record.",
+        options: &[
+            OptionSpec {
+                long: "verbose",
+                letters: &["v", "v2"],
+                value: Value::None,
+                help: "Print every record with the first bytes of its data, and a count of the types",
+            },
+            OptionSpec {
+                long: "structure",
+                letters: &["v1"],
+                value: Value::None,
+                help: "Print every record without its data",
+            },
+            OptionSpec {
+                long: "generations",
+                letters: &["r"],
+                value: Value::Required("LOW[-HIGH]"),
+                help: "Only these logs of a stream, by hexadecimal number; with HIGH the current log is left out",
+            },
+            OptionSpec {
+                long: "summary",
+                letters: &["s"],
+                value: Value::None,
+                help: "Of a single log: what a replay would have to read and write",
+            },
+            OptionSpec {
+                long: "csv",
+                letters: &["c"],
+                value: Value::Required("FILE"),
+                help: "Write every record, and every page that it changes, to this new file: comma separated, UTF-16",
+            },
+            OptionSpec {
+                long: "deep",
+                letters: &[],
+                value: Value::None,
+                help: "Check too that each page's times form a chain, and that no group of changes is empty; \
+                    takes 24 bytes a page that the logs change, at most 200 MiB",
+            },
+        ],
     },
     ModeSpec {
         name: "mm",
