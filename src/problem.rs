@@ -155,6 +155,8 @@ problems! {
         "none", "nothing";
     LogEmptyMacro "L014" Warning 0 "group of page changes is committed, but holds none",
         "none", "nothing";
+    ChangeNotUndone "Y004" Warning 0 "page keeps a change of a transaction that never committed",
+        "none: what was there before is neither in the page nor in the log", "what the change overwrote";
     LvCorrupted "V001" Error -1526 "long value is damaged",
         "the long value is dropped, records that need it with it", "the long value";
     LvMissing "V002" Error -1526 "a record refers to a long value that is not there",

@@ -32,7 +32,9 @@ static PAGES: LazyLock<Vec<u32>> = LazyLock::new(|| {
     let offset = |number: u32| (number as usize + 1) * SIZE.bytes();
     let last = (BASE.len() / SIZE.bytes()) as u32 - 2;
     let owners = [4, 7, 10, 24].map(|root| owner(offset(root)));
-    (1..=last).filter(|number| owners.contains(&owner(offset(*number)))).collect()
+    (1..=last)
+        .filter(|number| owners.contains(&owner(offset(*number))))
+        .collect()
 });
 
 fuzz_target!(|data: &[u8]| {
@@ -49,15 +51,30 @@ fuzz_target!(|data: &[u8]| {
         seal(page, SIZE, Pgno::new(number));
     }
     let storage = Box::new(Memory::new(bytes));
-    let Ok(db) = Database::from_storage(storage, Path::new("fuzz.edb"), None) else { return };
+    let Ok(db) = Database::from_storage(storage, Path::new("fuzz.edb"), None) else {
+        return;
+    };
     for schema in [Schema::read(&db), Schema::read_shadow(&db)] {
         for table in schema.tables.values() {
-            let _ = (schema.template_of(table), schema.limits(table), table.primary_index());
+            let _ = (
+                schema.template_of(table),
+                schema.limits(table),
+                table.primary_index(),
+            );
         }
     }
     for details in [false, true] {
-        let _ = meta_of(&db, &MetaOptions { details, ..MetaOptions::default() });
+        let _ = meta_of(
+            &db,
+            &MetaOptions {
+                details,
+                ..MetaOptions::default()
+            },
+        );
     }
-    let options = CheckOptions { stages: vec![Stage::Catalog, Stage::Trees], ..CheckOptions::default() };
+    let options = CheckOptions {
+        stages: vec![Stage::Catalog, Stage::Trees],
+        ..CheckOptions::default()
+    };
     let _ = check(&db, None, &options, &Silent);
 });

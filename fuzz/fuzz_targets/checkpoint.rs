@@ -6,7 +6,9 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let _ = Checkpoint::attachments(data);
-    let Ok(checkpoint) = Checkpoint::parse(data) else { return };
+    let Ok(checkpoint) = Checkpoint::parse(data) else {
+        return;
+    };
     let attachments = Checkpoint::attachments(data).unwrap_or_default();
     let mut page = vec![0; CHECKPOINT_BYTES];
     checkpoint.write_to(&attachments, &mut page);

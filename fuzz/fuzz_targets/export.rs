@@ -27,7 +27,9 @@ fuzz_target!(|data: &[u8]| {
         seal(page, SIZE, Pgno::new(number as u32 + 1));
     }
     let storage = Box::new(Memory::new(bytes));
-    let Ok(db) = Database::from_storage(storage, Path::new("fuzz.edb"), None) else { return };
+    let Ok(db) = Database::from_storage(storage, Path::new("fuzz.edb"), None) else {
+        return;
+    };
     let (schema, _) = read_schema(&db);
     let mut out = Vec::new();
     let mut sink = JsonLines::new(&mut out, LongMode::Whole, |_: &Loss| ());

@@ -10,7 +10,9 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let _ = LogHeader::attachments(data);
     let _ = check_storage(&Memory::new(data.to_vec()));
-    let Some((choice, rest)) = data.split_first() else { return };
+    let Some((choice, rest)) = data.split_first() else {
+        return;
+    };
     let mut file = rest.to_vec();
     if file.len() < LOG_HEADER_BYTES {
         file.resize(LOG_HEADER_BYTES, 0);

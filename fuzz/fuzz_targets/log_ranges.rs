@@ -30,7 +30,9 @@ fn xor(bytes: &[u8]) -> u32 {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Some((choice, rest)) = data.split_first() else { return };
+    let Some((choice, rest)) = data.split_first() else {
+        return;
+    };
     let sector = if choice & 1 == 0 { 512 } else { 4096 };
     let start = LOG_HEADER_BYTES;
     let sectors = (rest.len() / sector + 3).min(64);
@@ -52,7 +54,11 @@ fuzz_target!(|data: &[u8]| {
         let next = end + usize::from(rest.get(at % 89).copied().unwrap_or(0)) % (sector - 22);
         let last = end >= start + body;
         let long = end - (at - inside) > sector;
-        let backwards = if before == 0 && inside > 0 && choice & 2 != 0 { 0 } else { inside };
+        let backwards = if before == 0 && inside > 0 && choice & 2 != 0 {
+            0
+        } else {
+            inside
+        };
         before = inside;
         file[at] = 42;
         let forwards = (end - at - 22) as u32;
@@ -88,7 +94,9 @@ fuzz_target!(|data: &[u8]| {
         let at = start + usize::from(*choice) * 131 % (file.len() - start);
         file[at] ^= choice;
     }
-    let Ok(log) = LoadedLog::from_storage(&Memory::new(file), Path::new("x")) else { return };
+    let Ok(log) = LoadedLog::from_storage(&Memory::new(file), Path::new("x")) else {
+        return;
+    };
     let quiet = walk(&log, None);
     let seen = walk(&log, Some(&mut Nothing));
     assert_eq!(quiet.histogram, seen.histogram);

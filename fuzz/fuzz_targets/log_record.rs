@@ -24,7 +24,15 @@ fuzz_target!(|data: &[u8]| {
         let record = Record::parse(bytes).unwrap();
         for data in [false, true] {
             line.clear();
-            write_record(&mut line, bytes, &record, Style { data, commit_flags: data });
+            write_record(
+                &mut line,
+                bytes,
+                &record,
+                Style {
+                    data,
+                    commit_flags: data,
+                },
+            );
             assert!(line.len() < 64 * len + 8192);
             assert!(line.chars().all(|c| c == '\n' || !c.is_control()));
         }

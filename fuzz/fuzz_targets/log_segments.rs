@@ -22,7 +22,9 @@ impl RecordSink for Nothing {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Some((choice, rest)) = data.split_first() else { return };
+    let Some((choice, rest)) = data.split_first() else {
+        return;
+    };
     let room = SEGMENT - 40;
     let segments = rest.len().div_ceil(room).clamp(1, 16);
     let mut file = vec![0; (segments + 2) * SEGMENT];
@@ -48,7 +50,9 @@ fuzz_target!(|data: &[u8]| {
         let at = usize::from(*choice) * 37 % file.len();
         file[at.max(LOG_HEADER_BYTES)] ^= choice;
     }
-    let Ok(log) = LoadedLog::from_storage(&Memory::new(file), Path::new("x")) else { return };
+    let Ok(log) = LoadedLog::from_storage(&Memory::new(file), Path::new("x")) else {
+        return;
+    };
     let quiet = walk(&log, None);
     let seen = walk(&log, Some(&mut Nothing));
     assert_eq!(quiet.histogram, seen.histogram);

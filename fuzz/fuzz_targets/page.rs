@@ -7,7 +7,9 @@ use exutil::format::page::{CheckScratch, Page};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((choice, rest)) = data.split_first() else { return };
+    let Some((choice, rest)) = data.split_first() else {
+        return;
+    };
     let size = PageSize::ALL[usize::from(*choice) % 5];
     let mut bytes = vec![0; size.bytes()];
     // Half of the input fills the page from the front, half from the back, where the tags are.
@@ -26,7 +28,12 @@ fuzz_target!(|data: &[u8]| {
     }
     let mut scratch = CheckScratch::default();
     let sound = page.check_structure(false, &mut scratch).is_ok();
-    assert!(!sound || page.nodes().all(|node| node.is_ok()) || page.flags().is_space_tree() || page.flags().is_empty());
+    assert!(
+        !sound
+            || page.nodes().all(|node| node.is_ok())
+            || page.flags().is_space_tree()
+            || page.flags().is_empty()
+    );
     let mut key = Vec::new();
     for node in page.nodes().flatten() {
         node.key_into(&mut key);
@@ -37,7 +44,10 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(verify(&bytes, size, pgno), Verdict::Good);
         if bytes[37] & 0x20 != 0 {
             bytes[100] ^= 4;
-            assert_eq!(verify(&bytes, size, pgno), Verdict::Correctable { bit: 802 });
+            assert_eq!(
+                verify(&bytes, size, pgno),
+                Verdict::Correctable { bit: 802 }
+            );
         }
     }
 });

@@ -9,7 +9,9 @@ use exutil::format::value::{CodePage, Value};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((choice, rest)) = data.split_first() else { return };
+    let Some((choice, rest)) = data.split_first() else {
+        return;
+    };
     let _ = LvKey::parse(rest);
     let _ = LvRoot::parse(rest);
     let _ = uncompressed_len(rest);
@@ -18,11 +20,17 @@ fuzz_target!(|data: &[u8]| {
     assert!(plain.len() <= 1 << 20);
     for number in 0..20 {
         if let Some(coltyp) = Coltyp::from_catalog(number) {
-            let page = if choice & 4 == 0 { CodePage::Ansi } else { CodePage::Unicode };
+            let page = if choice & 4 == 0 {
+                CodePage::Ansi
+            } else {
+                CodePage::Unicode
+            };
             let _ = Value::decode(rest, coltyp, page).map(|value| value.to_string());
         }
     }
-    let Ok(record) = Record::parse(rest, choice & 1 != 0, choice & 2 != 0) else { return };
+    let Ok(record) = Record::parse(rest, choice & 1 != 0, choice & 2 != 0) else {
+        return;
+    };
     let sound = record.check(CatalogLimits::ANY).is_ok();
     for (_, field) in record.variables() {
         let _ = field;

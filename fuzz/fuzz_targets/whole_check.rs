@@ -45,7 +45,9 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     let storage = Box::new(Memory::new(bytes));
-    let Ok(db) = Database::from_storage(storage, Path::new("fuzz"), None) else { return };
+    let Ok(db) = Database::from_storage(storage, Path::new("fuzz"), None) else {
+        return;
+    };
     let schema = Schema::read(&db);
     for table in schema.tables.values().take(20) {
         let _ = ObjectSpace::read(&db, table.root).owned_pages();

@@ -7,6 +7,7 @@ use crate::format::dbheader::{DbHeader, DbState};
 use crate::format::ids::Generation;
 use crate::format::stamp::{Lgpos, Signature};
 use crate::jet::JetError;
+use crate::storage::{FileStorage, Storage};
 
 /// What the log says of a database that is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,7 +222,18 @@ impl Places {
                     crate::log::names::find_any_case(path, name).unwrap_or_else(|| path.join(name)),
                 )
             }
-            Self::In(path) => Some(path.clone()),
+            Self::In(path) => {
+                // Users name the one file that they think of; the stream may hold others beside it.
+                let name = last_part(logged);
+                let is_named = path
+                    .file_name()
+                    .is_some_and(|file| file.eq_ignore_ascii_case(name));
+                let beside = path
+                    .parent()
+                    .filter(|_| !is_named)
+                    .and_then(|dir| crate::log::names::find_any_case(dir, name));
+                Some(beside.unwrap_or_else(|| path.clone()))
+            }
             Self::Moved(moves, others) => {
                 let moved = moves
                     .iter()
@@ -234,6 +246,37 @@ impl Places {
             }
         }
     }
+}
+
+impl Places {
+    /// As [`Places::of`]; where there is no file of that name in the folder given, a database of this identity under
+    /// another name stands for it.
+    #[must_use]
+    pub fn find(&self, logged: &str, sign_db: &Signature) -> Option<PathBuf> {
+        let path = self.of(logged)?;
+        match self {
+            Self::In(dir) if dir.is_dir() && !path.exists() => Some(
+                crate::storage::files_in(dir)
+                    .into_iter()
+                    .find(|file| signature_of(file).as_ref() == Some(sign_db))
+                    .unwrap_or(path),
+            ),
+            _ => Some(path),
+        }
+    }
+}
+
+/// The identity of a database file; `None` for any other file.
+fn signature_of(path: &Path) -> Option<Signature> {
+    use crate::format::dbheader::HeaderCopies;
+    use crate::format::filekind::{FileKind, identify};
+    let start = FileStorage::open(path)
+        .ok()?
+        .read_start(HeaderCopies::PROBE_BYTES)
+        .ok()?;
+    let is_database = matches!(identify(&start), FileKind::Database { .. });
+    let copies = HeaderCopies::read(&start, None).filter(|_| is_database)?;
+    copies.header().map(|header| header.sign_db)
 }
 
 /// The file's name in a path of Windows or of this system.

@@ -85,7 +85,7 @@ impl Attached {
     #[inline]
     pub fn count(&mut self, dbtime: DbTime, objid: Objid) {
         // All ones means that the record gives none.
-        if dbtime > self.dbtime && dbtime.get() != u64::MAX {
+        if dbtime > self.dbtime && dbtime.get() != u64::MAX && !dbtime.is_special() {
             self.dbtime = dbtime;
         }
         if objid > self.objid_last && objid.get() != u32::MAX {
@@ -102,7 +102,7 @@ impl Attached {
 
     /// The next time for a change.
     pub fn next_dbtime(&mut self) -> DbTime {
-        self.dbtime = DbTime::new(self.dbtime.get() + 1);
+        self.dbtime = DbTime::new(self.dbtime.get().saturating_add(1));
         self.dbtime
     }
 }

@@ -21,6 +21,7 @@ mod attached;
 pub mod driver;
 pub mod finish;
 mod merge;
+mod misfit;
 mod moves;
 mod node;
 mod pool;

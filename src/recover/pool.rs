@@ -537,9 +537,6 @@ fn judge(bytes: &[u8], size: PageSize, scratch: &mut CheckScratch) -> PageState 
     let Some(page) = Page::new(bytes, size) else {
         return PageState::Bad(JetError::DATABASE_CORRUPTED);
     };
-    if page.flags().any(PageFlags::PRE_INIT) {
-        return PageState::Sound;
-    }
     match page.check_frame(scratch) {
         Ok(()) => PageState::Sound,
         Err(_) => PageState::Bad(JetError::DATABASE_CORRUPTED),

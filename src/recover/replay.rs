@@ -55,6 +55,8 @@ pub struct Replay {
     /// What the clock says; one time for all that the replay writes.
     pub now: LogTime,
     pub(super) scratch: Vec<u8>,
+    /// Changes of transactions that never committed and could not be undone: database, page.
+    pub not_undone: Vec<(std::path::PathBuf, Pgno)>,
     /// The page that the group at hand changed last, where it changes one twice.
     pub(super) group_pages: Vec<(Slot, Pgno, DbTime)>,
 }
@@ -86,6 +88,7 @@ impl Replay {
             ended_at: None,
             now,
             scratch: Vec::new(),
+            not_undone: Vec::new(),
             group_pages: Vec::new(),
         }
     }
@@ -268,7 +271,8 @@ impl Replay {
             Record::Init(_) => self.sessions.clear(),
             Record::Close(close) => {
                 self.sessions.clear();
-                self.ended_at = Some(self.at);
+                // With its databases attached a stream is not at its end.
+                self.ended_at = (close.kind != CloseKind::KeepAttachments).then_some(self.at);
                 return Ok(Request::Closed(close.kind));
             }
             Record::CreateDb(_)
@@ -531,69 +535,5 @@ impl Replay {
             self.counts.done_already += 1;
         }
         Ok(need)
-    }
-
-    #[cold]
-    fn bad_page(&self, place: usize, pgno: Pgno, jet: JetError) -> Trouble {
-        Trouble::new(jet, format!("page {pgno} is damaged, and a log record changes it"))
-            .of(&self.databases[place].path)
-            .at(self.at)
-            .advise("recover a better copy of the database, or repair it: the logs cannot be brought to an end on it")
-    }
-
-    #[cold]
-    fn too_new(&self, place: usize, pgno: Pgno, dbtime: DbTime, after: DbTime) -> Trouble {
-        let what = format!(
-            "page {pgno} has the time {:#x}, but a log record that the database cannot have seen takes it to {:#x}",
-            dbtime.get(),
-            after.get()
-        );
-        Trouble::new(JetError::DB_TIME_BEYOND_MAX_REQUIRED, what)
-            .of(&self.databases[place].path)
-            .at(self.at)
-            .advise("the database and these logs went different ways; find the logs that belong to this copy")
-    }
-
-    #[cold]
-    fn diverged(
-        &self,
-        place: usize,
-        pgno: Pgno,
-        dbtime: DbTime,
-        before: DbTime,
-        after: DbTime,
-    ) -> Trouble {
-        let what = format!(
-            "page {pgno} has the time {:#x}, but the log takes it from {:#x} to {:#x}",
-            dbtime.get(),
-            before.get(),
-            after.get()
-        );
-        Trouble::new(JetError::DB_TIME_TOO_NEW, what)
-            .of(&self.databases[place].path)
-            .at(self.at)
-            .advise("the database and these logs went different ways; find the logs that belong to this copy")
-    }
-
-    #[cold]
-    fn too_old(&self, place: usize, pgno: Pgno, dbtime: DbTime, before: DbTime) -> Trouble {
-        let what = format!(
-            "page {pgno} has the time {:#x}, but should have {:#x} by now: a write was lost, or logs are missing",
-            dbtime.get(),
-            before.get()
-        );
-        Trouble::new(JetError::DB_TIME_TOO_OLD, what)
-            .of(&self.databases[place].path)
-            .at(self.at)
-            .advise("find the logs in between or a better copy of the database; else repair it")
-    }
-
-    /// Trouble with the content of a page.
-    #[cold]
-    pub(super) fn misfit(&self, place: usize, pgno: Pgno, jet: JetError, what: &str) -> Trouble {
-        Trouble::new(jet, format!("page {pgno}: {what}"))
-            .of(&self.databases[place].path)
-            .at(self.at)
-            .advise("page and log contradict each other; recover a better copy of the database, or repair it")
     }
 }

@@ -114,8 +114,8 @@ pub struct Session {
     pub groups: BTreeMap<DbTime, Group>,
     /// What must be undone, oldest first.
     pub versions: Vec<Version>,
-    /// Changes that were in the page already and whose former content an UndoInfo must bring: id and page.
-    pub deferred: Vec<(RceId, Pgno)>,
+    /// Changes that were in the page already and whose former content an UndoInfo must bring: id, database, page.
+    pub deferred: Vec<(RceId, DbId, Pgno)>,
     /// Its transaction is prepared for a distributed commit.
     pub prepared: bool,
 }

@@ -230,7 +230,9 @@ impl Replay {
                     session.add_version(make(head.rceid, &key, &[], Change::Replace(old.into())));
                 }
                 None => {
-                    session.deferred.push((head.rceid, leaf.head.pgno));
+                    session
+                        .deferred
+                        .push((head.rceid, head.page.dbid, leaf.head.pgno));
                 }
             },
         }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use crate::error::{Result, Trouble};
 use crate::format::ids::{DbTime, Pgno};
-use crate::format::logrec::{OperKind, ProcId};
+use crate::format::logrec::{DbId, OperKind, ProcId};
 use crate::format::page::{Node, NodeFlags};
 use crate::jet::JetError;
 
@@ -66,20 +66,8 @@ impl Replay {
                 continue;
             }
             self.counts.rolled_back += 1;
-            if let Some((rceid, pgno)) = session.deferred.first() {
-                // The engine writes the former content of a change to the log before the changed page may reach the
-                // disk: without it the log is not the one that this page was written under.
-                let what = format!(
-                    "page {pgno} holds a change (version {}) of a transaction that must be rolled back, but the log \
-                     does not hold what was there before",
-                    rceid.0
-                );
-                return Err(Trouble::new(JetError::DB_TIME_CORRUPTED, what)
-                    .advise(
-                        "the end of the log is missing; find a complete copy of the last log files, else repair the \
-                         database",
-                    )
-                    .into());
+            for (_, dbid, pgno) in std::mem::take(&mut session.deferred) {
+                self.leave(dbid, pgno)?;
             }
             while session.level > 0 {
                 while let Some(version) = session
@@ -96,6 +84,35 @@ impl Replay {
             }
         }
         Ok(steps)
+    }
+
+    /// A page holds a change that must be rolled back, but not what was there before, and neither does the log. The
+    /// engine leaves the change and says nothing; here it is told. Where the page is newer than the log the end of
+    /// the log is missing, and nothing is sure.
+    fn leave(&mut self, dbid: DbId, pgno: Pgno) -> Result<()> {
+        let Some(place) = self.place(dbid) else {
+            return Ok(());
+        };
+        let id = self.must_load(place, pgno)?;
+        let dbtime = self.pool.page(id).dbtime();
+        if dbtime > self.databases[place].dbtime {
+            return Err(self.beyond_log(place, pgno, dbtime).into());
+        }
+        let path = self.databases[place].path.clone();
+        self.not_undone.push((path, pgno));
+        Ok(())
+    }
+
+    #[cold]
+    fn beyond_log(&self, place: usize, pgno: Pgno, dbtime: DbTime) -> Trouble {
+        let what = format!(
+            "page {pgno} has the time {:#x}, but the log ends at {:#x}: the end of the log is missing",
+            dbtime.get(),
+            self.databases[place].dbtime.get()
+        );
+        Trouble::new(JetError::DB_TIME_CORRUPTED, what)
+            .of(&self.databases[place].path)
+            .advise("find a complete copy of the last log files; without them the database can only be repaired")
     }
 
     fn undo_version(
@@ -115,17 +132,8 @@ impl Replay {
         let (pgno, before) = (self.pool.pgno(id), page.dbtime());
         let after = self.databases[place].next_dbtime();
         if before >= after {
-            let what = format!(
-                "page {pgno} has the time {:#x}, but the log ends at {:#x}: the end of the log is missing",
-                before.get(),
-                after.get() - 1
-            );
-            return Err(Trouble::new(JetError::DB_TIME_CORRUPTED, what)
-                .of(&self.databases[place].path)
-                .advise(
-                    "find a complete copy of the last log files; without them the database can only be repaired",
-                )
-                .into());
+            self.databases[place].dbtime = DbTime::new(after.get() - 1);
+            return Err(self.beyond_log(place, pgno, before).into());
         }
         self.undo_on_page(place, id, line, &version.change)?;
         self.stamp(id, after);

@@ -12,24 +12,24 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::RecoverOptions;
 use super::begin::checkpoint_name;
+use super::steps::{cannot_log, log_step};
 use crate::error::{Error, Result, Trouble};
 use crate::format::dbheader::DbHeader;
 use crate::format::ids::{HEADER_PAGES, PageSize, Pgno};
 use crate::format::loghdr::Attachment;
-use crate::format::logrec::{NodeHead, OperKind, PageHead, Record, RecordKind, Undo, UndoInfo};
-use crate::format::logwrite::encode;
 use crate::format::stamp::{Lgpos, LogTime, Signature};
+use crate::format::undofile::UndoStatus;
 use crate::jet::JetError;
 use crate::log::changes::{LogRole, StreamNaming};
 use crate::log::closing::{Closed, Closing as LogClosing, LogEnd, Quit, checkpoint_file};
 use crate::log::names::find_any_case;
-use crate::log::writer::{LastLog, LogWriter, OLDEST_WRITTEN, Surroundings, WriteFault};
+use crate::log::writer::{LastLog, LogWriter, OLDEST_WRITTEN, Surroundings};
 use crate::ops::checkpoint::read_checkpoint;
 use crate::recover::driver::Outcome;
 use crate::recover::stream::LogStream;
-use crate::recover::{Attached, Change, UndoStep, Undone, finish};
+use crate::recover::{Attached, finish};
 use crate::storage::{Disk, FileStorage, Storage};
-use crate::undo::{Applier, Settled, UndoWriter, prepare};
+use crate::undo::{Applier, Settled, UndoFile, UndoWriter, prepare};
 
 /// Pages that are saved and written at once.
 const BATCH_BYTES: usize = 1 << 20;
@@ -43,6 +43,27 @@ pub fn take_back(disk: &dyn Disk, wanted: &Path) -> Result<(PathBuf, Vec<PathBuf
         .map(|(path, _)| path)
         .collect();
     Ok((free, taken_back))
+}
+
+/// A run that was killed left the files in between: what a dry run would see is not what the next run would.
+pub fn refuse_half_done(disk: &dyn Disk, undo: &Path) -> Result<()> {
+    let half_done = disk.exists(undo)?
+        && UndoFile::open(disk, undo).is_ok_and(|file| file.status() == UndoStatus::Sealed);
+    if !half_done {
+        return Ok(());
+    }
+    Err(Trouble::new(
+        JetError::FILE_ACCESS_DENIED,
+        format!(
+            "'{}' says that a recovery was interrupted while it wrote",
+            undo.display()
+        ),
+    )
+    .advise(format!(
+        "run it again without --dry-run, which takes it back first; or 'exutil undo {}'",
+        undo.display()
+    ))
+    .into())
 }
 
 /// The end of the stream and of the headers, worked out and not yet written.
@@ -258,94 +279,6 @@ fn attachment(database: &Attached) -> Attachment {
 
 /// Flag of an attachment: its path is UTF-16.
 const UTF16: u8 = 0x20;
-
-fn cannot_log(fault: WriteFault) -> Error {
-    let jet = match fault {
-        WriteFault::SequenceEnd => JetError::LOG_SEQUENCE_END,
-        _ => JetError::LOG_WRITE_FAIL,
-    };
-    Trouble::new(jet, fault.to_string()).into()
-}
-
-fn log_step(closing: &mut LogClosing, step: &UndoStep) -> Result<()> {
-    match step {
-        UndoStep::Abort(procid, dbtime) => {
-            closing.abort_macro(*procid, *dbtime).map_err(cannot_log)?;
-        }
-        UndoStep::Rollback(procid, levels) => {
-            for _ in 0..*levels {
-                closing.roll_back(*procid).map_err(cannot_log)?;
-            }
-        }
-        UndoStep::Undo(undone) => {
-            if undone.version.needs_info
-                && let Some(info) = undo_info(undone)?
-            {
-                closing.undo(&info).map_err(cannot_log)?;
-            }
-            closing.undo(&undo_record(undone)?).map_err(cannot_log)?;
-        }
-    }
-    Ok(())
-}
-
-fn head(undone: &Undone, kind: RecordKind) -> NodeHead {
-    let version = &undone.version;
-    NodeHead {
-        page: PageHead {
-            kind,
-            procid: undone.procid,
-            dbid: version.dbid,
-            pgno: undone.pgno,
-            after: undone.after,
-            before: undone.before,
-            trx: undone.trx,
-            level: version.level,
-            line: undone.line,
-            flags: version.flags,
-        },
-        rceid: version.rceid,
-        pgno_fdp: version.pgno_fdp,
-        objid: version.objid,
-    }
-}
-
-fn undo_record(undone: &Undone) -> Result<Vec<u8>> {
-    let version = &undone.version;
-    let undo = Undo {
-        oper: version.change.oper(),
-        level: version.level,
-        key: &version.key,
-        bookmark_data: &version.bookmark_data,
-    };
-    let record = Record::Undo(head(undone, RecordKind::UNDO), undo);
-    encode(&record)
-        .map_err(|fault| Trouble::new(JetError::LOG_WRITE_FAIL, fault.to_string()).into())
-}
-
-/// What the page held before, for the log: the engine writes it before the page may be written.
-fn undo_info(undone: &Undone) -> Result<Option<Vec<u8>>> {
-    let version = &undone.version;
-    let (oper, before): (_, &[u8]) = match &version.change {
-        Change::Replace(before) => (OperKind::Replace, before),
-        Change::FlagDelete => (OperKind::FlagDelete, &[]),
-        Change::Insert | Change::Delta { .. } => return Ok(None),
-    };
-    let mut head = head(undone, RecordKind::UNDO_INFO);
-    head.page.after = crate::format::ids::DbTime::new(u64::MAX);
-    head.page.before = head.page.after;
-    let info = UndoInfo {
-        oper,
-        max_size: version.max_size,
-        delta: 0,
-        key: &version.key,
-        bookmark_data: &version.bookmark_data,
-        before,
-    };
-    encode(&Record::UndoInfo(head, info))
-        .map(Some)
-        .map_err(|fault| Trouble::new(JetError::LOG_WRITE_FAIL, fault.to_string()).into())
-}
 
 fn read_all(path: &Path) -> Result<Vec<u8>> {
     let file = FileStorage::open(path)?;

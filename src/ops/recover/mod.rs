@@ -6,6 +6,7 @@
 mod begin;
 mod commit;
 mod copy;
+mod steps;
 
 use std::path::{Path, PathBuf};
 
@@ -154,6 +155,7 @@ fn run(
         .clone()
         .unwrap_or_else(|| options.log_dir.join(format!("{}.undo", options.base)));
     let (undo_path, taken_back) = if options.dry_run {
+        commit::refuse_half_done(disk, &undo_name)?;
         (undo_name, Vec::new())
     } else {
         commit::take_back(disk, &undo_name)?
@@ -237,6 +239,13 @@ fn fill(report: &mut RecoverReport, outcome: &Outcome, options: &RecoverOptions)
         report
             .findings
             .push(Finding::new(Problem::RecoverySkipped, Place::file(path)).with_detail(detail));
+    }
+    for (path, pgno) in &outcome.replay.not_undone {
+        let mut place = Place::file(path.to_string_lossy());
+        place.page = Some(*pgno);
+        report
+            .findings
+            .push(Finding::new(Problem::ChangeNotUndone, place));
     }
     if outcome.databases.is_empty() && !options.dry_run {
         report.findings.push(Finding::new(

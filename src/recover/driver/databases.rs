@@ -50,7 +50,7 @@ impl Recovery<'_> {
     /// A database that was attached when the replay begins.
     pub(super) fn take_over(&mut self, attachment: &Attachment) -> Result<()> {
         let dbid = DbId(attachment.dbid);
-        let Some(path) = self.plan.places.of(&attachment.path) else {
+        let Some(path) = self.plan.places.find(&attachment.path, &attachment.sign_db) else {
             self.defer(dbid, &attachment.path, None, Reason::Missing, None);
             return Ok(());
         };
@@ -269,7 +269,7 @@ impl Recovery<'_> {
             // It was attached when the replay began.
             return Ok(());
         }
-        let Some(path) = self.plan.places.of(&attach.path) else {
+        let Some(path) = self.plan.places.find(&attach.path, &attach.sign_db) else {
             self.defer(attach.dbid, &attach.path, None, Reason::Missing, None);
             return Ok(());
         };
@@ -334,7 +334,7 @@ impl Recovery<'_> {
     }
 
     fn create_db(&mut self, at: Lgpos, create: &CreateDb) -> Result<()> {
-        let Some(path) = self.plan.places.of(&create.path) else {
+        let Some(path) = self.plan.places.find(&create.path, &create.sign_db) else {
             self.defer(create.dbid, &create.path, None, Reason::Missing, None);
             return Ok(());
         };
