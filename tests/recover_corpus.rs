@@ -222,8 +222,8 @@ fn g_of(database: &str) -> String {
 /// Where the engine marks which kind of its builds wrote the header last.
 const BUILD_MARK: usize = 3;
 
-/// Rolling back a shrink that the run was in the middle of takes the engine one record more than exutil, so that all
-/// that follows lies 21 bytes later in the log.
+/// Rolling back, the engine logs before-images of not quite the same pages as exutil here, so that the ShutDownMark that
+/// follows lies 21 bytes later in its log.
 const POSITIONS: &[&str] = &["crash-ddl2/r"];
 
 /// A log that recovery does not need, because the checkpoint lies behind it, has a damaged header, and keeps it.
