@@ -242,6 +242,13 @@ pub fn last_part(path: &str) -> &str {
     path.rsplit(['\\', '/']).next().unwrap_or(path)
 }
 
+/// False for a database that would be made where only the log says: a path of Windows names no place on another
+/// system.
+#[must_use]
+pub fn can_be_made(path: &Path, logged: &str) -> bool {
+    cfg!(windows) || path != Path::new(logged) || !logged.contains('\\')
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};

@@ -813,6 +813,10 @@ impl<'a> Recovery<'a> {
             other => other?,
         };
         let Some((header, storage)) = existing else {
+            if !super::attach::can_be_made(&path, &create.path) {
+                self.defer(create.dbid, &create.path, Some(path), Reason::Missing, None);
+                return Ok(());
+            }
             return self.make_new(at, create, path);
         };
         use crate::format::dbheader::DbState;
@@ -911,11 +915,17 @@ impl<'a> Recovery<'a> {
     }
 
     fn finish(mut self, last: LoadedLog, last_is_current: bool, stopped: bool) -> Result<Outcome> {
-        for place in 0..self.replay.databases.len() {
-            self.replay.settle(place)?;
-        }
         let ends_with_mark = self.replay.last_was_shutdown;
         let ended_at = self.replay.ended_at;
+        // Told to stop behind the end of the logs. A stream that ended in order has nothing to roll back: then the
+        // databases are closed already. [engine: -579 and -584]
+        let stopped = stopped || (self.plan.stop_after.is_some() && ended_at.is_none());
+        for place in 0..self.replay.databases.len() {
+            // What explains a page may lie behind the place to stop at.
+            if !(stopped && self.replay.databases[place].ahead) {
+                self.replay.settle(place)?;
+            }
+        }
         let mut steps = Vec::new();
         if !stopped {
             if self.lost == JetError::SUCCESS {

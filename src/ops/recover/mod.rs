@@ -86,7 +86,8 @@ pub struct DatabaseReport {
 /// What a recovery did.
 #[derive(Debug, Clone, Serialize)]
 pub struct RecoverReport {
-    /// Success, or a warning: 585 and 587 when committed logs were given up, -579 when stopped before rolling back.
+    /// Success, or a warning: 585 and 587 when committed logs were given up, -579 when stopped before rolling back, -584
+    /// when there was nothing to roll back although a stop had been asked for.
     #[serde(skip)]
     pub jet: JetError,
     /// False when the logs had ended in order and the checkpoint said so: there was nothing to do.
@@ -217,6 +218,8 @@ fn fill(report: &mut RecoverReport, outcome: &Outcome, options: &RecoverOptions)
     report.removed_logs = outcome.removed.clone();
     report.jet = if outcome.stopped {
         JetError::RECOVERED_WITHOUT_UNDO
+    } else if options.stop_after.is_some() {
+        JetError::RECOVERED_WITHOUT_UNDO_DATABASES_CONSISTENT
     } else {
         outcome.lost
     };
