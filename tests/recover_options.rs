@@ -20,8 +20,8 @@ use exutil::ops::undo::{UndoOptions, undo_file};
 use exutil::problem::Problem;
 use exutil::recover::attach::{Places, Reason};
 use recovery::{
-    Files, before, comparable, databases, differences, folder, folder_of, header_of, options,
-    page_size, read_files, recovered, run,
+    Files, before, change_header, comparable, databases, differences, folder, folder_of, header_of,
+    options, page_size, read_files, recovered, run,
 };
 
 /// Cases of all page sizes, with all that can happen.
@@ -167,8 +167,20 @@ fn stopped_before_rolling_back_a_run_can_go_on() {
         // Twice is as once: the third run found everything done.
         let report = run(&options(dir.path())).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(report.jet, JetError::SUCCESS, "{name}");
-        let have = comparable(&read_files(dir.path()));
-        assert_same(&have, &comparable(&whole), name);
+        // How often the file grew and was cut counts every time a record of it is redone, here as in the engine.
+        let uncounted = |files: &Files| {
+            let mut files = comparable(files);
+            for name in databases(&files) {
+                let bytes = files.get_mut(&name).unwrap();
+                change_header(bytes, |header| {
+                    header.extend.count = 0;
+                    header.shrink.count = 0;
+                });
+            }
+            files
+        };
+        let have = uncounted(&read_files(dir.path()));
+        assert_same(&have, &uncounted(&whole), name);
     });
 }
 
@@ -520,7 +532,7 @@ fn the_command_does_as_the_library() {
     };
     let files = before(&corpus, "crash-rollbacks");
     let dir = folder_of(&files);
-    let run = common::line(dir.path(), "/r edb /d /u end");
+    let run = common::line(dir.path(), "/r edb /d /u");
     assert!(run.stdout.contains("-579"), "{}", run.text());
     let run = common::line(dir.path(), "/r edb /d --threads 2 --cache 1");
     assert_eq!(run.status, 0, "{}", run.text());

@@ -97,6 +97,9 @@ pub struct Outcome {
     pub lost: JetError,
     /// Stopped before rolling back.
     pub stopped: bool,
+    /// Stopped where pages must not be written as they are, because the log does not hold yet what a rolling back
+    /// would need: the last position before it where they may, the beginning of all logs if there is none.
+    pub stop_earlier: Option<Lgpos>,
     /// Bytes of log read.
     pub log_bytes: u64,
     /// Logs read.
@@ -121,6 +124,8 @@ pub struct Recovery<'a> {
     logs: u32,
     lost: JetError,
     removed: Vec<PathBuf>,
+    /// When there is a place to stop at: the last record after which all pages could be written.
+    writable: Lgpos,
     next: Option<(
         PathBuf,
         JoinHandle<std::result::Result<LoadedLog, HeaderFault>>,
@@ -157,6 +162,7 @@ impl<'a> Recovery<'a> {
             logs: 0,
             lost: JetError::SUCCESS,
             removed: Vec::new(),
+            writable: Lgpos::default(),
             next: None,
         }
     }
@@ -362,7 +368,19 @@ impl<'a> Recovery<'a> {
                 Request::Closed(kind) => self.close_all(kind)?,
                 Request::Database(record) => self.database_record(at, &record)?,
             }
+            if self.plan.stop_after.is_some() && !self.is_unlogged() {
+                self.writable = at;
+            }
         }
+    }
+
+    /// True while a transaction is open whose rolling back the log as it is does not allow. The engine writes no such
+    /// page before it has logged the former content, which only the run that rolls back may do.
+    fn is_unlogged(&self) -> bool {
+        self.replay
+            .sessions
+            .values()
+            .any(super::Session::is_unlogged)
     }
 
     /// Loads the log after `log`.
@@ -926,6 +944,7 @@ impl<'a> Recovery<'a> {
                 self.replay.settle(place)?;
             }
         }
+        let stop_earlier = (stopped && self.is_unlogged()).then_some(self.writable);
         let mut steps = Vec::new();
         if !stopped {
             if self.lost == JetError::SUCCESS {
@@ -969,6 +988,7 @@ impl<'a> Recovery<'a> {
             removed: self.removed,
             lost: self.lost,
             stopped,
+            stop_earlier,
             log_bytes: self.log_bytes,
             logs: self.logs,
         })

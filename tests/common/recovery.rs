@@ -75,11 +75,17 @@ pub fn differences(have: &Files, want: &Files) -> Vec<String> {
             None => found.push(format!("{name} should not be there")),
             Some(wanted) if wanted == bytes => {}
             Some(wanted) => {
-                let at = bytes.iter().zip(wanted).position(|(a, b)| a != b);
+                let pairs = bytes.iter().zip(wanted).enumerate();
+                let at: Vec<_> = pairs
+                    .filter(|(_, (a, b))| a != b)
+                    .map(|(at, (a, b))| format!("{at:#x}: {a:x} for {b:x}"))
+                    .take(40)
+                    .collect();
                 found.push(format!(
-                    "{name}: {} bytes for {}, first difference at {at:?}",
+                    "{name}: {} bytes for {}, differences {at:?} {:?}",
                     bytes.len(),
-                    wanted.len()
+                    wanted.len(),
+                    header_difference(bytes, wanted)
                 ));
             }
         }
@@ -90,24 +96,44 @@ pub fn differences(have: &Files, want: &Files) -> Vec<String> {
     found
 }
 
+/// Fields of the header that differ, if these are databases.
+pub fn header_difference(have: &[u8], want: &[u8]) -> Vec<String> {
+    let fields = |bytes| serde_json::to_value(header_of(bytes)).unwrap();
+    let (have, want) = (fields(have), fields(want));
+    let Some(have) = have.as_object() else {
+        return Vec::new();
+    };
+    let differing = have.iter().filter(|(name, value)| want[*name] != **value);
+    differing
+        .map(|(name, value)| format!("{name}: {value} for {}", want[name]))
+        .collect()
+}
+
 /// Files without undo files, and databases with the signatures that are new in every run set to nothing.
 pub fn comparable(files: &Files) -> Files {
     let mut result = Files::new();
     for (name, bytes) in files.iter().filter(|(name, _)| !name.ends_with(".undo")) {
         let mut bytes = bytes.clone();
-        if let Some(mut header) = header_of(&bytes) {
-            let size = header.page_size().unwrap().bytes();
+        change_header(&mut bytes, |header| {
             header.sign_header_flush = Signature::default();
             header.sign_flush_map = Signature::default();
-            let (primary, rest) = bytes.split_at_mut(size);
-            header.write_to(primary);
-            if let Some(shadow) = rest.get_mut(..size) {
-                header.write_to(shadow);
-            }
-        }
+        });
         result.insert(name.clone(), bytes);
     }
     result
+}
+
+/// Changes both headers, if these are the bytes of a database.
+pub fn change_header(bytes: &mut [u8], change: impl FnOnce(&mut DbHeader)) {
+    if let Some(mut header) = header_of(bytes) {
+        change(&mut header);
+        let size = header.page_size().unwrap().bytes();
+        let (primary, rest) = bytes.split_at_mut(size);
+        header.write_to(primary);
+        if let Some(shadow) = rest.get_mut(..size) {
+            header.write_to(shadow);
+        }
+    }
 }
 
 /// The header, if these are the bytes of a database.

@@ -173,9 +173,7 @@ fn run(
         begin::note_left_behind(options, &stream, &mut report.findings);
         return Ok(report);
     };
-    let size =
-        PageSize::from_header(begin.log.head.header.page_size.into()).unwrap_or(PageSize::K4);
-    let plan = Plan {
+    let mut plan = Plan {
         places: options.places.clone(),
         ignore_missing: options.ignore_missing,
         lossy: options.lossy,
@@ -183,20 +181,12 @@ fn run(
         cache: options.cache.unwrap_or_else(default_cache),
         now: options.now,
     };
-    let scratch_dir = options.log_dir.clone();
-    let pool = Pool::new(
-        size,
-        plan.cache,
-        Box::new(move || scratch_file(&scratch_dir)),
-    );
-    progress.start(begin.logs);
-    let outcome = Recovery::new(&plan, &stream, pool, progress).run(
-        begin.log,
-        begin.is_current,
-        &begin.start,
-    );
-    progress.finish();
-    let outcome = outcome?;
+    let mut outcome = replay(options, &plan, &stream, &begin, progress)?;
+    if let Some(earlier) = outcome.stop_earlier {
+        drop(outcome);
+        plan.stop_after = Some(earlier);
+        outcome = replay(options, &plan, &stream, &begin, progress)?;
+    }
     fill(&mut report, &outcome, options);
     let closing = commit::Closing::of(options, &stream, &outcome)?;
     report.databases = describe(&outcome, &closing);
@@ -204,6 +194,28 @@ fn run(
         report.undo_file = commit::commit(options, disk, &undo_path, &outcome, &closing)?;
     }
     Ok(report)
+}
+
+fn replay(
+    options: &RecoverOptions,
+    plan: &Plan,
+    stream: &LogStream,
+    begin: &begin::Begin,
+    progress: &dyn Progress,
+) -> Result<Outcome> {
+    let size =
+        PageSize::from_header(begin.log.head.header.page_size.into()).unwrap_or(PageSize::K4);
+    let scratch_dir = options.log_dir.clone();
+    let pool = Pool::new(
+        size,
+        plan.cache,
+        Box::new(move || scratch_file(&scratch_dir)),
+    );
+    progress.start(begin.logs);
+    let recovery = Recovery::new(plan, stream, pool, progress);
+    let outcome = recovery.run(begin.log.clone(), begin.is_current, &begin.start);
+    progress.finish();
+    outcome
 }
 
 fn fill(report: &mut RecoverReport, outcome: &Outcome, options: &RecoverOptions) {
