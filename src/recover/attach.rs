@@ -89,6 +89,7 @@ pub fn judge(path: &Path, header: &DbHeader, logged: &Logged, standing: &Standin
                 "an incremental reseed of the database was not finished",
             )
             .of(path)
+            .advise("its pages are of different times: take another copy of the database")
             .into());
         }
         DbState::RevertInProgress => {
@@ -97,6 +98,7 @@ pub fn judge(path: &Path, header: &DbHeader, logged: &Logged, standing: &Standin
                 "a revert of the database was not finished",
             )
             .of(path)
+            .advise("its pages are of different times: let the engine finish the revert, or take another copy")
             .into());
         }
         DbState::Illegal | DbState::BeingConverted => {
@@ -105,6 +107,7 @@ pub fn judge(path: &Path, header: &DbHeader, logged: &Logged, standing: &Standin
                 format!("the header's state {} means nothing", header.state),
             )
             .of(path)
+            .advise("the header is damaged: take another copy of the database, or repair it")
             .into());
         }
         DbState::DirtyShutdown | DbState::CleanShutdown | DbState::DirtyAndPatchedShutdown => {}

@@ -838,8 +838,21 @@ impl<'a> Recovery<'a> {
             return self.make_new(at, create, path);
         };
         use crate::format::dbheader::DbState;
-        if header.db_state() == DbState::JustCreated {
-            return self.make_new(at, create, path);
+        let logged = Logged {
+            attached: at,
+            consistent: header.last_consistent,
+            sign_db: create.sign_db,
+            sign_log_before: Some(self.sign_log),
+        };
+        match header.db_state() {
+            // A header that says nothing was written while the database was made. [engine]
+            DbState::JustCreated | DbState::Illegal | DbState::BeingConverted => {
+                return self.make_new(at, create, path);
+            }
+            DbState::IncrementalReseedInProgress | DbState::RevertInProgress => {
+                return judge(&path, &header, &logged, &self.standing(Some(at))).map(|_| ());
+            }
+            DbState::DirtyShutdown | DbState::CleanShutdown | DbState::DirtyAndPatchedShutdown => {}
         }
         let reason = if header.sign_log != self.sign_log {
             Reason::OtherStream
@@ -848,18 +861,7 @@ impl<'a> Recovery<'a> {
                 Reason::Future
             } else {
                 if header.required_low.get() != 0 && header.required_low < self.generation {
-                    return judge(
-                        &path,
-                        &header,
-                        &Logged {
-                            attached: at,
-                            consistent: header.last_consistent,
-                            sign_db: create.sign_db,
-                            sign_log_before: Some(self.sign_log),
-                        },
-                        &self.standing(Some(at)),
-                    )
-                    .map(|_| ());
+                    return judge(&path, &header, &logged, &self.standing(Some(at))).map(|_| ());
                 }
                 return self.attach(create.dbid, path, header, storage, &create.path);
             }
