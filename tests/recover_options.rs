@@ -384,7 +384,7 @@ fn a_checkpoint_of_no_use_is_named_and_does_no_harm() {
         Some(bytes)
     };
     let later = recovered(&files)["edb.chk"].clone();
-    let cases: [(&str, Option<Vec<u8>>, Option<Problem>); 8] = [
+    let cases = [
         ("missing", None, None),
         (
             "first copy",
