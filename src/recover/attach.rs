@@ -90,6 +90,7 @@ pub fn judge(path: &Path, header: &DbHeader, logged: &Logged, standing: &Standin
                 "an incremental reseed of the database was not finished",
             )
             .of(path)
+            .advise("its pages are of different times: take another copy of the database")
             .into());
         }
         DbState::RevertInProgress => {
@@ -98,6 +99,7 @@ pub fn judge(path: &Path, header: &DbHeader, logged: &Logged, standing: &Standin
                 "a revert of the database was not finished",
             )
             .of(path)
+            .advise("its pages are of different times: let the engine finish the revert, or take another copy")
             .into());
         }
         DbState::Illegal | DbState::BeingConverted => {
@@ -106,6 +108,7 @@ pub fn judge(path: &Path, header: &DbHeader, logged: &Logged, standing: &Standin
                 format!("the header's state {} means nothing", header.state),
             )
             .of(path)
+            .advise("the header is damaged: take another copy of the database, or repair it")
             .into());
         }
         DbState::DirtyShutdown | DbState::CleanShutdown | DbState::DirtyAndPatchedShutdown => {}
@@ -283,6 +286,13 @@ fn signature_of(path: &Path) -> Option<Signature> {
 #[must_use]
 pub fn last_part(path: &str) -> &str {
     path.rsplit(['\\', '/']).next().unwrap_or(path)
+}
+
+/// False for a database that would be made where only the log says: a path of Windows names no place on another
+/// system.
+#[must_use]
+pub fn can_be_made(path: &Path, logged: &str) -> bool {
+    cfg!(windows) || path != Path::new(logged) || !logged.contains('\\')
 }
 
 #[cfg(test)]

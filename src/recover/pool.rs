@@ -526,6 +526,17 @@ impl Pool {
             scratch
                 .read_exact_at(*at, bytes)
                 .map_err(|error| Error::io("scratch file".as_ref(), "read", error))?;
+            if bytes.iter().all(|byte| *byte == 0) {
+                return Ok(());
+            }
+        }
+        // Images in the log are of pages in memory: those that had never been written lack the flag, which the engine
+        // sets with each write.
+        if self.files[usize::from(slot.0)].style.new_checksum
+            && let Some(mut page) = PageMut::new(bytes, self.size)
+        {
+            let bits = page.view().flags().bits() | PageFlags::NEW_CHECKSUM;
+            page.set_flags(PageFlags::new(bits));
         }
         checksum::seal(bytes, self.size, pgno);
         Ok(())

@@ -353,8 +353,7 @@ impl Replay {
         if begin.from == 0 {
             session.seen_begin = true;
             session.trx = begin.trx.unwrap_or_default();
-            session.versions.clear();
-            session.deferred.clear();
+            session.forget();
             session.prepared = false;
         }
         if session.seen_begin {

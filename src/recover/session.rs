@@ -118,15 +118,30 @@ pub struct Session {
     pub deferred: Vec<(RceId, DbId, Pgno)>,
     /// Its transaction is prepared for a distributed commit.
     pub prepared: bool,
+    /// How many of the versions have a former content that is not in the log.
+    unlogged: usize,
 }
 
 impl Session {
+    /// True when pages must not be written as they are: should the transaction be rolled back by a later run, that one
+    /// would not know what there was before.
+    #[must_use]
+    pub const fn is_unlogged(&self) -> bool {
+        self.unlogged > 0
+    }
+
+    /// Nothing is to be undone any more.
+    pub fn forget(&mut self) {
+        self.versions.clear();
+        self.deferred.clear();
+        self.unlogged = 0;
+    }
+
     /// The transaction is merged into the one at level `to`; at level 0 it is committed.
     pub fn commit(&mut self, to: u8) {
         self.level = to;
         if to == 0 {
-            self.versions.clear();
-            self.deferred.clear();
+            self.forget();
             self.prepared = false;
             return;
         }
@@ -139,7 +154,14 @@ impl Session {
     pub fn rollback(&mut self, levels: u8) {
         self.level = self.level.saturating_sub(levels);
         let level = self.level;
-        self.versions.retain(|version| version.level <= level);
+        let unlogged = &mut self.unlogged;
+        self.versions.retain(|version| {
+            let stays = version.level <= level;
+            if !stays && version.needs_info {
+                *unlogged -= 1;
+            }
+            stays
+        });
         if level == 0 {
             self.deferred.clear();
             self.prepared = false;
@@ -152,7 +174,9 @@ impl Session {
             .versions
             .iter()
             .rposition(|version| version.rceid == rceid)?;
-        Some(self.versions.remove(place))
+        let version = self.versions.remove(place);
+        self.unlogged -= usize::from(version.needs_info);
+        Some(version)
     }
 
     /// Adds a version unless it is known already. They are kept in the order of levels and ids, which is that of the
@@ -163,7 +187,10 @@ impl Session {
             let before = &mut self.versions[at];
             if before.rceid == version.rceid {
                 // What comes from an UndoInfo is in the log.
-                before.needs_info &= version.needs_info;
+                if before.needs_info && !version.needs_info {
+                    before.needs_info = false;
+                    self.unlogged -= 1;
+                }
                 return;
             }
             if (before.level, order(before.rceid, version.rceid)) < (version.level, Ordering::Equal)
@@ -172,6 +199,7 @@ impl Session {
             }
             place -= 1;
         }
+        self.unlogged += usize::from(version.needs_info);
         self.versions.insert(place, version);
     }
 }

@@ -271,11 +271,10 @@ fn layout(report: &RecoverReport) -> Layout {
     }
     for finding in &report.findings {
         let place = finding.place.file.as_deref().unwrap_or_default();
-        let text = format!(
-            "{place}: {}: {}",
-            finding.problem.info().text,
-            finding.detail
-        );
+        let mut text = format!("{place}: {}", finding.problem.info().text);
+        if !finding.detail.is_empty() {
+            text += &format!(": {}", finding.detail);
+        }
         out.field(LABEL, "Note", text);
     }
     if let Some(path) = &report.undo_file {

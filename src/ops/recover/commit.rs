@@ -195,7 +195,10 @@ impl Closing {
         for change in &closed.changes {
             let path = match change.role {
                 LogRole::Current => current.clone(),
-                role => stream.dir.join(naming.name(role)),
+                role => {
+                    let name = naming.name(role);
+                    find_any_case(&stream.dir, &name).unwrap_or_else(|| stream.dir.join(name))
+                }
             };
             let before = if change.was_current { &current } else { &path };
             let bytes = match &change.content {
@@ -232,11 +235,20 @@ fn stay_dirty(database: &mut Attached, outcome: &Outcome) {
     header.objid_last = header.objid_last.max(database.objid_last);
     header.state = 2;
     let last = outcome.last.generation();
+    let created = outcome.last.head.header.created;
     if header.required_low.get() == 0 {
         header.required_low = outcome.start.generation;
     }
-    header.required_high = header.required_high.max(last);
-    header.committed_high = header.committed_high.max(last);
+    if header.required_high < last {
+        header.required_high = last;
+        if header.required_high_time.is_set() {
+            header.required_high_time = created;
+        }
+    }
+    if header.committed_high < last {
+        header.committed_high = last;
+        header.committed_high_time = created;
+    }
     header.recovering = last;
 }
 

@@ -87,7 +87,8 @@ pub struct DatabaseReport {
 /// What a recovery did.
 #[derive(Debug, Clone, Serialize)]
 pub struct RecoverReport {
-    /// Success, or a warning: 585 and 587 when committed logs were given up, -579 when stopped before rolling back.
+    /// Success, or a warning: 585 and 587 when committed logs were given up, -579 when stopped before rolling back, -584
+    /// when there was nothing to roll back although a stop had been asked for.
     #[serde(skip)]
     pub jet: JetError,
     /// False when the logs had ended in order and the checkpoint said so: there was nothing to do.
@@ -182,9 +183,7 @@ fn run(
         begin::note_left_behind(options, &stream, &mut report.findings);
         return Ok(report);
     };
-    let size =
-        PageSize::from_header(begin.log.head.header.page_size.into()).unwrap_or(PageSize::K4);
-    let plan = Plan {
+    let mut plan = Plan {
         places: options.places.clone(),
         ignore_missing: options.ignore_missing,
         lossy: options.lossy,
@@ -192,20 +191,12 @@ fn run(
         cache: options.cache.unwrap_or_else(default_cache),
         now: options.now,
     };
-    let scratch_dir = options.log_dir.clone();
-    let pool = Pool::new(
-        size,
-        plan.cache,
-        Box::new(move || scratch_file(&scratch_dir)),
-    );
-    progress.start(begin.logs);
-    let outcome = Recovery::new(&plan, &stream, pool, progress).run(
-        begin.log,
-        begin.is_current,
-        &begin.start,
-    );
-    progress.finish();
-    let outcome = outcome?;
+    let mut outcome = replay(options, &plan, &stream, &begin, progress)?;
+    if let Some(earlier) = outcome.stop_earlier {
+        drop(outcome);
+        plan.stop_after = Some(earlier);
+        outcome = replay(options, &plan, &stream, &begin, progress)?;
+    }
     fill(&mut report, &outcome, options);
     let closing = commit::Closing::of(options, &stream, &outcome)?;
     report.databases = describe(&outcome, &closing);
@@ -213,6 +204,28 @@ fn run(
         report.undo_file = commit::commit(options, disk, &undo_path, &outcome, &closing)?;
     }
     Ok(report)
+}
+
+fn replay(
+    options: &RecoverOptions,
+    plan: &Plan,
+    stream: &LogStream,
+    begin: &begin::Begin,
+    progress: &dyn Progress,
+) -> Result<Outcome> {
+    let size =
+        PageSize::from_header(begin.log.head.header.page_size.into()).unwrap_or(PageSize::K4);
+    let scratch_dir = options.log_dir.clone();
+    let pool = Pool::new(
+        size,
+        plan.cache,
+        Box::new(move || scratch_file(&scratch_dir)),
+    );
+    progress.start(begin.logs);
+    let recovery = Recovery::new(plan, stream, pool, progress);
+    let outcome = recovery.run(begin.log.clone(), begin.is_current, &begin.start);
+    progress.finish();
+    outcome
 }
 
 fn fill(report: &mut RecoverReport, outcome: &Outcome, options: &RecoverOptions) {
@@ -227,6 +240,8 @@ fn fill(report: &mut RecoverReport, outcome: &Outcome, options: &RecoverOptions)
     report.removed_logs = outcome.removed.clone();
     report.jet = if outcome.stopped {
         JetError::RECOVERED_WITHOUT_UNDO
+    } else if options.stop_after.is_some() {
+        JetError::RECOVERED_WITHOUT_UNDO_DATABASES_CONSISTENT
     } else {
         outcome.lost
     };

@@ -53,7 +53,8 @@ fn head(undone: &Undone, kind: RecordKind) -> NodeHead {
             trx: undone.trx,
             level: version.level,
             line: undone.line,
-            flags: version.flags,
+            // The engine's records of rolling back say only this of the change. [verified: crash-flush-4k]
+            flags: version.flags & PageHead::FLAG_UNIQUE,
         },
         rceid: version.rceid,
         pgno_fdp: version.pgno_fdp,

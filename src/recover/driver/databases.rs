@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::{Recovery, Skipped};
 use crate::error::{Error, Result, Trouble};
-use crate::format::dbheader::DbHeader;
+use crate::format::dbheader::{DbHeader, DbState};
 use crate::format::ids::{PageSize, Pgno};
 use crate::format::loghdr::Attachment;
 use crate::format::logrec::{AttachDb, CloseKind, CreateDb, DbId, Record};
 use crate::format::stamp::Lgpos;
 use crate::jet::JetError;
-use crate::recover::attach::{Fit, Logged, Reason, Standing, judge};
+use crate::recover::attach::{Fit, Logged, Reason, Standing, can_be_made, judge};
 use crate::recover::attached::Attached;
 use crate::recover::finish;
 use crate::recover::pool::{PageState, PageStyle, Slot};
@@ -343,11 +343,27 @@ impl Recovery<'_> {
             other => other?,
         };
         let Some((header, storage)) = existing else {
+            if !can_be_made(&path, &create.path) {
+                self.defer(create.dbid, &create.path, Some(path), Reason::Missing, None);
+                return Ok(());
+            }
             return self.make_new(at, create, path);
         };
-        use crate::format::dbheader::DbState;
-        if header.db_state() == DbState::JustCreated {
-            return self.make_new(at, create, path);
+        let logged = Logged {
+            attached: at,
+            consistent: header.last_consistent,
+            sign_db: create.sign_db,
+            sign_log_before: Some(self.sign_log),
+        };
+        match header.db_state() {
+            // A header that says nothing was written while the database was made. [engine]
+            DbState::JustCreated | DbState::Illegal | DbState::BeingConverted => {
+                return self.make_new(at, create, path);
+            }
+            DbState::IncrementalReseedInProgress | DbState::RevertInProgress => {
+                return judge(&path, &header, &logged, &self.standing(Some(at))).map(|_| ());
+            }
+            DbState::DirtyShutdown | DbState::CleanShutdown | DbState::DirtyAndPatchedShutdown => {}
         }
         let reason = if header.sign_log != self.sign_log {
             Reason::OtherStream
@@ -356,18 +372,7 @@ impl Recovery<'_> {
                 Reason::Future
             } else {
                 if header.required_low.get() != 0 && header.required_low < self.generation {
-                    return judge(
-                        &path,
-                        &header,
-                        &Logged {
-                            attached: at,
-                            consistent: header.last_consistent,
-                            sign_db: create.sign_db,
-                            sign_log_before: Some(self.sign_log),
-                        },
-                        &self.standing(Some(at)),
-                    )
-                    .map(|_| ());
+                    return judge(&path, &header, &logged, &self.standing(Some(at))).map(|_| ());
                 }
                 return self.attach(create.dbid, path, header, storage, &create.path);
             }

@@ -46,6 +46,8 @@ pub struct Recovery<'a> {
     logs: u32,
     lost: JetError,
     removed: Vec<PathBuf>,
+    /// When there is a place to stop at: the last record after which all pages could be written.
+    writable: Lgpos,
     next: Option<(
         PathBuf,
         JoinHandle<std::result::Result<LoadedLog, HeaderFault>>,
@@ -82,6 +84,7 @@ impl<'a> Recovery<'a> {
             logs: 0,
             lost: JetError::SUCCESS,
             removed: Vec::new(),
+            writable: Lgpos::default(),
             next: None,
         }
     }
@@ -158,15 +161,34 @@ impl<'a> Recovery<'a> {
                 Request::Closed(kind) => self.close_all(kind)?,
                 Request::Database(record) => self.database_record(at, &record)?,
             }
+            if self.plan.stop_after.is_some() && !self.is_unlogged() {
+                self.writable = at;
+            }
         }
     }
 
+    /// True while a transaction is open whose rolling back the log as it is does not allow. The engine writes no such
+    /// page before it has logged the former content, which only the run that rolls back may do.
+    fn is_unlogged(&self) -> bool {
+        self.replay
+            .sessions
+            .values()
+            .any(super::Session::is_unlogged)
+    }
+
     fn finish(mut self, last: LoadedLog, last_is_current: bool, stopped: bool) -> Result<Outcome> {
-        for place in 0..self.replay.databases.len() {
-            self.replay.settle(place)?;
-        }
         let ends_with_mark = self.replay.last_was_shutdown;
         let ended_at = self.replay.ended_at;
+        // Told to stop behind the end of the logs. A stream that ended in order has nothing to roll back: then the
+        // databases are closed already. [engine: -579 and -584]
+        let stopped = stopped || (self.plan.stop_after.is_some() && ended_at.is_none());
+        for place in 0..self.replay.databases.len() {
+            // What explains a page may lie behind the place to stop at.
+            if !(stopped && self.replay.databases[place].ahead) {
+                self.replay.settle(place)?;
+            }
+        }
+        let stop_earlier = (stopped && self.is_unlogged()).then_some(self.writable);
         let mut steps = Vec::new();
         if !stopped {
             if self.lost == JetError::SUCCESS {
@@ -210,6 +232,7 @@ impl<'a> Recovery<'a> {
             removed: self.removed,
             lost: self.lost,
             stopped,
+            stop_earlier,
             log_bytes: self.log_bytes,
             logs: self.logs,
         })

@@ -79,6 +79,9 @@ pub struct Outcome {
     pub lost: JetError,
     /// Stopped before rolling back.
     pub stopped: bool,
+    /// Stopped where pages must not be written as they are, because the log does not hold yet what a rolling back
+    /// would need: the last position before it where they may, the beginning of all logs if there is none.
+    pub stop_earlier: Option<Lgpos>,
     /// Bytes of log read.
     pub log_bytes: u64,
     /// Logs read.
