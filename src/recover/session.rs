@@ -281,4 +281,32 @@ mod tests {
         session.rollback(1);
         assert!(ids(&session).is_empty() && session.level == 0);
     }
+
+    #[test]
+    fn a_former_content_that_is_not_in_the_log_is_known() {
+        let unlogged = |rceid, level| Version {
+            needs_info: true,
+            ..version(rceid, level)
+        };
+        let mut session = Session {
+            level: 2,
+            ..Session::default()
+        };
+        session.add_version(version(1, 1));
+        assert!(!session.is_unlogged());
+        session.add_version(unlogged(3, 1));
+        session.add_version(unlogged(3, 1));
+        session.add_version(unlogged(5, 2));
+        session.rollback(1);
+        assert!(session.is_unlogged());
+        // An UndoInfo brings it.
+        session.add_version(version(3, 1));
+        assert!(!session.is_unlogged());
+        session.add_version(unlogged(7, 1));
+        assert!(session.take_version(RceId(7)).is_some());
+        assert!(!session.is_unlogged());
+        session.add_version(unlogged(9, 1));
+        session.commit(0);
+        assert!(!session.is_unlogged());
+    }
 }

@@ -239,16 +239,14 @@ fn stay_dirty(database: &mut Attached, outcome: &Outcome) {
     if header.required_low.get() == 0 {
         header.required_low = outcome.start.generation;
     }
-    if header.required_high < last {
-        header.required_high = last;
-        if header.required_high_time.is_set() {
-            header.required_high_time = created;
-        }
+    if header.required_high < last && header.required_high_time.is_set() {
+        header.required_high_time = created;
     }
     if header.committed_high < last {
-        header.committed_high = last;
         header.committed_high_time = created;
     }
+    header.required_high = header.required_high.max(last);
+    header.committed_high = header.committed_high.max(last);
     header.recovering = last;
 }
 
