@@ -157,6 +157,8 @@ problems! {
         "none", "nothing";
     ChangeNotUndone "Y004" Warning 0 "page keeps a change of a transaction that never committed",
         "none: what was there before is neither in the page nor in the log", "what the change overwrote";
+    LogsLost "Y005" Warning 0 "logs with committed transactions were not there or damaged, and were given up (/a)",
+        "none: bring a good copy of them before recovering", "the transactions in them";
     LvCorrupted "V001" Error -1526 "long value is damaged",
         "the long value is dropped, records that need it with it", "the long value";
     LvMissing "V002" Error -1526 "a record refers to a long value that is not there",

@@ -255,6 +255,12 @@ fn fill(report: &mut RecoverReport, outcome: &Outcome, options: &RecoverOptions)
             .findings
             .push(Finding::new(Problem::RecoverySkipped, Place::file(path)).with_detail(detail));
     }
+    if let Some(names) = &outcome.lost_logs {
+        let place = Place::file(options.log_dir.to_string_lossy());
+        report
+            .findings
+            .push(Finding::new(Problem::LogsLost, place).with_detail(names.clone()));
+    }
     for (path, pgno) in &outcome.replay.not_undone {
         let mut place = Place::file(path.to_string_lossy());
         place.page = Some(*pgno);
@@ -292,9 +298,13 @@ fn describe(outcome: &Outcome, closing: &commit::Closing) -> Vec<DatabaseReport>
         .collect()
 }
 
-/// The file that takes changed pages which do not fit in memory. It has no name, so that nothing is left of it.
+/// The file that takes changed pages which do not fit in memory. It has no name, so that nothing is left of it. It is
+/// made beside the logs, where there is room for a database; where nothing may be written, in the folder for
+/// temporary files.
 fn scratch_file(dir: &Path) -> Result<Box<dyn Storage>> {
-    FileStorage::scratch(dir).map(|file| Box::new(file) as Box<dyn Storage>)
+    FileStorage::scratch(dir)
+        .or_else(|error| FileStorage::scratch(&std::env::temp_dir()).map_err(|_| error))
+        .map(|file| Box::new(file) as Box<dyn Storage>)
 }
 
 /// A quarter of the machine's memory.

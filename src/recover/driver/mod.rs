@@ -176,6 +176,23 @@ impl<'a> Recovery<'a> {
             .any(super::Session::is_unlogged)
     }
 
+    /// The logs that were given up and that a database counts as committed.
+    fn lost_logs(&self, last: &LoadedLog) -> Option<String> {
+        let committed = self
+            .replay
+            .databases
+            .iter()
+            .map(|database| database.needed.2);
+        let removed = self.removed.iter().any(|path| *path == last.path);
+        let first = if removed {
+            last.generation()
+        } else {
+            last.generation().next()
+        };
+        let end = committed.max()?;
+        (self.lost != JetError::SUCCESS && first <= end).then(|| self.stream.range_name(first, end))
+    }
+
     fn finish(mut self, last: LoadedLog, last_is_current: bool, stopped: bool) -> Result<Outcome> {
         let ends_with_mark = self.replay.last_was_shutdown;
         let ended_at = self.replay.ended_at;
@@ -189,6 +206,7 @@ impl<'a> Recovery<'a> {
             }
         }
         let stop_earlier = (stopped && self.is_unlogged()).then_some(self.writable);
+        let lost_logs = self.lost_logs(&last);
         let mut steps = Vec::new();
         if !stopped {
             if self.lost == JetError::SUCCESS {
@@ -231,6 +249,7 @@ impl<'a> Recovery<'a> {
             ends_with_mark,
             removed: self.removed,
             lost: self.lost,
+            lost_logs,
             stopped,
             stop_earlier,
             log_bytes: self.log_bytes,

@@ -77,6 +77,8 @@ pub struct Outcome {
     pub removed: Vec<PathBuf>,
     /// 585 or 587 when committed logs were lost.
     pub lost: JetError,
+    /// The names of those.
+    pub lost_logs: Option<String>,
     /// Stopped before rolling back.
     pub stopped: bool,
     /// Stopped where pages must not be written as they are, because the log does not hold yet what a rolling back
