@@ -1,7 +1,6 @@
 //! A whole recovery: which logs, from where, which databases, and what the outcome is. [log notes 11]
 
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 
 use crate::error::{Error, Result, Trouble};
 use crate::format::dbheader::DbHeader;
@@ -11,14 +10,14 @@ use crate::format::logrec::{AttachDb, CloseKind, CreateDb, DbId, Record};
 use crate::format::stamp::{Lgpos, LogTime, Signature};
 use crate::jet::JetError;
 use crate::log::generation::LoadedLog;
-use crate::log::verify::HeaderFault;
 use crate::progress::Progress;
 use crate::storage::{FileStorage, Storage};
 
+use super::ahead::{Ahead, ReadyLog};
 use super::attach::{Fit, Logged, Places, Reason, Standing, judge};
 use super::attached::Attached;
 use super::finish;
-use super::pool::{PageState, PageStyle, Pool, Slot};
+use super::pool::{PageState, PageStyle, Pool, Slot, WARM_AT_ONCE};
 use super::replay::{Replay, Request};
 use super::stream::{self, LogStream};
 use super::undo::UndoStep;
@@ -121,15 +120,12 @@ pub struct Recovery<'a> {
     logs: u32,
     lost: JetError,
     removed: Vec<PathBuf>,
-    next: Option<(
-        PathBuf,
-        JoinHandle<std::result::Result<LoadedLog, HeaderFault>>,
-    )>,
+    ahead: Ahead,
 }
 
 /// What comes after a generation.
 enum Next {
-    Log(Box<LoadedLog>, bool),
+    Log(Box<ReadyLog>, bool),
     End,
 }
 
@@ -157,7 +153,7 @@ impl<'a> Recovery<'a> {
             logs: 0,
             lost: JetError::SUCCESS,
             removed: Vec::new(),
-            next: None,
+            ahead: Ahead::default(),
         }
     }
 
@@ -181,30 +177,31 @@ impl<'a> Recovery<'a> {
         for attachment in &attachments {
             self.take_over(attachment)?;
         }
-        let (mut log, mut is_current) = (first, first_is_current);
+        let (mut ready, mut is_current) = (ReadyLog::new(first, Some(start.at)), first_is_current);
         let mut from = Some(start.at);
         let mut stopped = false;
         loop {
-            self.read_ahead(&log, is_current);
+            let log = &ready.log;
+            self.read_ahead(log, is_current);
             self.replay.begin_generation(log.generation())?;
             self.generation = log.generation();
             self.written_by = log.head.header.written_by;
-            if self.damaged(&log)? {
+            if self.damaged(log)? {
                 break;
             }
             self.log_bytes += log.extent.end.saturating_sub(log.extent.start) as u64;
             self.logs += 1;
-            if self.replay_log(&log, from.take())? {
+            if self.replay_log(&ready, from.take())? {
                 stopped = true;
                 break;
             }
-            self.check_creation_time(&log)?;
-            match self.next_log(&log, is_current)? {
-                Next::Log(next, current) => (log, is_current) = (*next, current),
+            self.check_creation_time(log)?;
+            match self.next_log(log, is_current)? {
+                Next::Log(next, current) => (ready, is_current) = (*next, current),
                 Next::End => break,
             }
         }
-        self.finish(log, is_current, stopped)
+        self.finish(ready.log, is_current, stopped)
     }
 
     /// A log whose blocks are damaged ends the replay, or makes it fail. With `/a` it is given up with all after it,
@@ -337,13 +334,16 @@ impl<'a> Recovery<'a> {
     }
 
     /// Redoes the records of a log. True when the position to stop at was reached.
-    fn replay_log(&mut self, log: &LoadedLog, from: Option<Lgpos>) -> Result<bool> {
-        let mut reader = log.records();
-        if let Some(from) = from {
-            reader = reader.from(from);
-        }
+    fn replay_log(&mut self, ready: &ReadyLog, from: Option<Lgpos>) -> Result<bool> {
+        let mut reader = ready.log.records_from(from);
+        let mut to_come = ready.touched.as_slice();
         self.progress.advance(1);
-        loop {
+        for record in 0.. {
+            if to_come.first().is_some_and(|next| next.record <= record) {
+                let (now, later) = to_come.split_at(to_come.len().min(WARM_AT_ONCE));
+                self.replay.warm(now);
+                to_come = later;
+            }
             let placed = match reader.next() {
                 Ok(Some(placed)) => placed,
                 Ok(None) => return Ok(false),
@@ -363,6 +363,7 @@ impl<'a> Recovery<'a> {
                 Request::Database(record) => self.database_record(at, &record)?,
             }
         }
+        Ok(false)
     }
 
     /// Loads the log after `log`.
@@ -376,11 +377,11 @@ impl<'a> Recovery<'a> {
         let Some(path) = archived.or_else(|| self.stream.current()) else {
             return self.no_more(wanted);
         };
-        let next = match self.take_read_ahead(&path) {
+        let ready = match self.ahead.take(&path) {
             Ok(next) => next,
             Err(fault) => return Err(stream::unusable(&path, &fault).into()),
         };
-        let header = &next.head.header;
+        let header = &ready.log.head.header;
         if header.sign_log != self.sign_log {
             return Err(Trouble::new(
                 JetError::BAD_LOG_SIGNATURE,
@@ -435,7 +436,7 @@ impl<'a> Recovery<'a> {
             .advise("find a complete copy of the former")
             .into());
         }
-        Ok(Next::Log(Box::new(next), current))
+        Ok(Next::Log(Box::new(ready), current))
     }
 
     /// There is no next log: the end, or a hole.
@@ -476,18 +477,7 @@ impl<'a> Recovery<'a> {
             .archived(wanted)
             .or_else(|| self.stream.current());
         if let Some(path) = path {
-            let file = path.clone();
-            self.next = Some((path, std::thread::spawn(move || LoadedLog::load(&file))));
-        }
-    }
-
-    fn take_read_ahead(&mut self, path: &Path) -> std::result::Result<LoadedLog, HeaderFault> {
-        match self.next.take() {
-            Some((ready, thread)) if ready == path => match thread.join() {
-                Ok(loaded) => loaded,
-                Err(_) => LoadedLog::load(path),
-            },
-            _ => LoadedLog::load(path),
+            self.ahead.begin(path);
         }
     }
 

@@ -16,6 +16,7 @@
 //! | `stream` | the log files |
 //! | `driver` | all of it in order |
 
+mod ahead;
 pub mod attach;
 mod attached;
 pub mod driver;

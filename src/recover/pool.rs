@@ -116,6 +116,9 @@ impl Hasher for KeyHasher {
     }
 }
 
+/// Nodes that [`Pool::warm`] looks at together: more than a processor can wait for at once.
+pub const WARM_AT_ONCE: usize = 32;
+
 type KeyMap<V> = HashMap<Key, V, BuildHasherDefault<KeyHasher>>;
 
 /// What [`Pool`] did.
@@ -345,6 +348,35 @@ impl Pool {
             }
         }
         judge(bytes, self.size, &mut self.check)
+    }
+
+    /// Reads what the changes of these nodes will need of the pages in memory. Nothing changes by it; but the processor
+    /// waits for the memory of all of them at once, and not of one after the other: replaying random pages is little
+    /// else than waiting for memory. Takes the first [`WARM_AT_ONCE`].
+    pub fn warm(&self, nodes: impl Iterator<Item = (Slot, Pgno, u16)>) {
+        let mut found = [(0, 0); WARM_AT_ONCE];
+        let mut count = 0;
+        for (place, (slot, pgno, line)) in found.iter_mut().zip(nodes) {
+            let frame = self.map.get(&Key::new(slot, pgno));
+            *place = (frame.copied().unwrap_or(u32::MAX), line);
+            count += 1;
+        }
+        let pages = || {
+            found[..count].iter().filter_map(|(place, line)| {
+                let frame = self.frames.get(*place as usize)?;
+                Page::new(&frame.bytes, self.size).map(|page| (page, usize::from(*line)))
+            })
+        };
+        // Each of these needs what the one before brought.
+        let heads: u64 = pages()
+            .map(|(page, _)| page.dbtime().get())
+            .fold(0, u64::wrapping_add);
+        let tags: usize = pages()
+            .filter_map(|(page, line)| page.tag(line + page.reserved_tags()))
+            .map(|tag| tag.end())
+            .sum();
+        let lines: u64 = pages().map(|(page, line)| page.touch_line(line)).sum();
+        std::hint::black_box((heads, tags, lines));
     }
 
     /// The page, whatever its state.

@@ -10,6 +10,7 @@ use crate::format::logrec::{
 use crate::format::stamp::{Lgpos, LogTime};
 use crate::jet::JetError;
 
+use super::ahead::Touched;
 use super::attached::{Attached, Sight, Unsettled};
 use super::pool::{PageState, Pool, Slot};
 use super::session::{Group, Sessions};
@@ -170,6 +171,14 @@ impl Replay {
                  the database, or repair it",
             )
             .into())
+    }
+
+    /// Brings what the next changes need near the processor; see [`Pool::warm`].
+    pub(super) fn warm(&self, next: &[Touched]) {
+        self.pool.warm(next.iter().filter_map(|touched| {
+            let slot = self.databases[self.place(touched.dbid)?].slot;
+            Some((slot, touched.pgno, touched.line))
+        }));
     }
 
     /// Redoes one record.
