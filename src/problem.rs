@@ -147,6 +147,14 @@ problems! {
         "none", "nothing";
     DatabaseBehind "Y003" Warning 0 "database is behind its logs, but the checkpoint says that all is done",
         "recover it with --no-checkpoint", "what the logs hold beyond it, until then";
+    LogRecord "L011" Error -501 "log holds something that is no record",
+        "replay ends before it", "every change behind it";
+    LogUnread "L012" Note 0 "log holds a record whose layout is not public; what follows was not read",
+        "none", "nothing";
+    LogPageTimes "L013" Warning 0 "page's time before a change is not the time that the change before left",
+        "none", "nothing";
+    LogEmptyMacro "L014" Warning 0 "group of page changes is committed, but holds none",
+        "none", "nothing";
     LvCorrupted "V001" Error -1526 "long value is damaged",
         "the long value is dropped, records that need it with it", "the long value";
     LvMissing "V002" Error -1526 "a record refers to a long value that is not there",

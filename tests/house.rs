@@ -37,8 +37,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "ops",
         &[
-            "check", "db", "error", "format", "jet", "log", "problem", "progress", "storage",
-            "tree", "undo",
+            "check", "db", "error", "format", "jet", "log", "problem", "progress", "recover",
+            "storage", "tree", "undo",
         ],
     ),
     (
@@ -60,8 +60,12 @@ const FILE_SYSTEM: &[(&str, &str)] = &[
         "src/cli/modes/integrity.rs",
         "writes the report where asked",
     ),
+    ("src/cli/modes/log_csv.rs", "creates the file of ml --csv"),
     ("src/log/names.rs", "lists a folder of logs"),
-    ("src/ops/logs.rs", "looks for the checkpoint beside a log"),
+    (
+        "src/ops/logs/mod.rs",
+        "looks for the checkpoint beside a log",
+    ),
     (
         "src/ops/space_dump/mod.rs",
         "asks for the size of the file on disk",

@@ -14,7 +14,7 @@ use exutil::log::generation::LoadedLog;
 use exutil::log::names::of_stream;
 use exutil::log::verify::{BlockScan, check_log, check_storage};
 use exutil::log::writer::WriteFault;
-use exutil::ops::logs::read_stream;
+use exutil::ops::logs::{GenerationRange, Quiet, read_stream};
 use exutil::storage::Memory;
 
 fn environment() -> Environment {
@@ -124,7 +124,8 @@ fn streams_are_sound() {
         assert_eq!(Checkpoint::parse(&file).unwrap().checkpoint, mark);
         std::fs::write(dir.path().join("E00.chk"), file).unwrap();
 
-        let report = read_stream(dir.path(), "E00").unwrap();
+        let report =
+            read_stream(dir.path(), "E00", GenerationRange::default(), &mut Quiet).unwrap();
         let jet = report.jet;
         assert_eq!(jet, exutil::jet::JetError::SUCCESS, "{format:?} {report:?}");
         let mut found = Vec::new();

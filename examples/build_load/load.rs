@@ -20,6 +20,13 @@ const BUILT_KEY: usize = 5;
 /// Same length, the count in two bytes: flags in the header of a difference. [log notes 6.7]
 const SAME_LENGTH_WIDE_COUNT: u16 = 0xA000;
 
+/// The tree that is changed.
+pub struct Tree {
+    pub root: Pgno,
+    pub objid: Objid,
+    pub leaves: Vec<(Pgno, Vec<u8>)>,
+}
+
 /// Pages as they are behind the last record.
 pub struct Load {
     root: Pgno,
@@ -46,11 +53,11 @@ enum Step {
 }
 
 impl Load {
-    pub fn new((root, objid, pages): (Pgno, Objid, Vec<(Pgno, Vec<u8>)>), dbtime: DbTime) -> Self {
+    pub fn new(tree: Tree, dbtime: DbTime) -> Self {
         Self {
-            root,
-            objid,
-            pages,
+            root: tree.root,
+            objid: tree.objid,
+            pages: tree.leaves,
             dbtime: dbtime.get() + 1,
             rceid: 1,
             trx: 1,

@@ -15,7 +15,6 @@ mod load;
 
 use std::error::Error;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use exutil::build::logs::{LogBuilder, LogFormat, StreamOptions, Tail};
@@ -30,8 +29,9 @@ use exutil::format::page::{Page, PageFlags};
 use exutil::format::schema::Coltyp;
 use exutil::format::stamp::LogTime;
 use exutil::log::changes::StreamNaming;
+use exutil::storage::{FileStorage, Storage};
 
-use self::load::Load;
+use self::load::{Load, Tree};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -62,9 +62,9 @@ fn main() -> Outcome<()> {
     std::fs::create_dir_all(dir)?;
     let path = dir.join(NAME);
     let options = build_database(&path, &wanted)?;
-    let file = File::options().read(true).write(true).open(&path)?;
+    let file = FileStorage::open_rw(&path)?;
     let mut header = vec![0; SIZE.bytes()];
-    file.read_exact_at(&mut header, 0)?;
+    file.read_exact_at(0, &mut header)?;
     let mut db = DbHeader::parse(&header)?;
 
     let mut logs = LogBuilder::new(stream(&wanted, &options))?;
@@ -96,12 +96,12 @@ fn main() -> Outcome<()> {
     db.required_high = last;
     db.committed_high = last;
     db.write_to(&mut header);
-    file.write_all_at(&header, 0)?;
-    file.write_all_at(&header, SIZE.bytes() as u64)?;
+    file.write_at(0, &header)?;
+    file.write_at(SIZE.bytes() as u64, &header)?;
     if wanted.flushed {
         for (pgno, mut bytes) in load.into_pages() {
             seal(&mut bytes, SIZE, pgno);
-            file.write_all_at(&bytes, pgno.offset(SIZE))?;
+            file.write_at(pgno.offset(SIZE), &bytes)?;
         }
     }
     Ok(())
@@ -215,14 +215,14 @@ fn stream(wanted: &Wanted, options: &Options) -> StreamOptions {
 }
 
 /// The leaf pages of the table with most of them, and its root.
-fn leaf_pages(file: &File, db: &DbHeader) -> Outcome<(Pgno, Objid, Vec<(Pgno, Vec<u8>)>)> {
-    let pages = file.metadata()?.len() / SIZE.bytes() as u64 - 2;
+fn leaf_pages(file: &dyn Storage, db: &DbHeader) -> Outcome<Tree> {
+    let pages = file.len()? / SIZE.bytes() as u64 - 2;
     let mut leaves = Vec::new();
     let mut root = (Pgno::default(), Objid::default());
     let mut bytes = vec![0; SIZE.bytes()];
     for number in 1..=pages as u32 {
         let pgno = Pgno::new(number);
-        file.read_exact_at(&mut bytes, pgno.offset(SIZE))?;
+        file.read_exact_at(pgno.offset(SIZE), &mut bytes)?;
         let page = Page::new(&bytes, SIZE).ok_or("page size")?;
         // The table of the load is the last one made, and is the only one with keys of its own.
         if page.objid() != db.objid_last || page.dbtime() == DbTime::ZERO {
@@ -238,5 +238,9 @@ fn leaf_pages(file: &File, db: &DbHeader) -> Outcome<(Pgno, Objid, Vec<(Pgno, Ve
     if leaves.is_empty() {
         return Err("the table has no leaf pages".into());
     }
-    Ok((root.0, root.1, leaves))
+    Ok(Tree {
+        root: root.0,
+        objid: root.1,
+        leaves,
+    })
 }

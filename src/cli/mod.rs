@@ -4,6 +4,7 @@
 
 pub mod docs;
 pub mod exit;
+pub mod log_line;
 pub mod normalize;
 pub mod spec;
 

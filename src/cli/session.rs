@@ -15,7 +15,7 @@ use crate::jet::JetError;
 use crate::problem::Finding;
 
 /// Version of the JSON documents; it changes when a field changes its meaning or goes away.
-const SCHEMA: &str = "exutil/1";
+pub const SCHEMA: &str = "exutil/1";
 
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -77,6 +77,19 @@ impl std::fmt::Debug for PathField {
 }
 
 impl Environment {
+    /// Reads the 567 bytes.
+    ///
+    /// # Errors
+    /// [`Truncated`] when there are fewer.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Truncated> {
+        Self::read(&mut Cursor::new(bytes)).map_err(|_| Truncated {
+            what: "environment",
+            offset: 0,
+            need: 567,
+            have: bytes.len(),
+        })
+    }
+
     /// True when circular logging was on.
     #[must_use]
     pub const fn circular_logging(&self) -> bool {

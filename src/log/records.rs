@@ -1,6 +1,6 @@
 //! The records of one generation in order. [log notes 3.5 and 4.3]
 
-use crate::format::bytes::{u16_at, u32_at};
+use crate::format::bytes::{all_zero, u16_at, u32_at};
 use crate::format::logrec::{RecordFault, RecordKind, record_len};
 use crate::format::stamp::Lgpos;
 
@@ -14,6 +14,8 @@ pub struct Placed<'a> {
     pub at: Lgpos,
     /// Its bytes, put together again where it was cut into pieces.
     pub bytes: &'a [u8],
+    /// Offset of the first byte behind it in the file.
+    pub behind: usize,
 }
 
 /// Records that cannot be read on (-501).
@@ -34,6 +36,8 @@ pub struct RecordReader<'a> {
     old: bool,
     padding: bool,
     next_dead: usize,
+    /// Nothing but further pieces of a record has been met; its beginning is not in this log. [engine: skipped]
+    leading: bool,
     pieces: Vec<u8>,
 }
 
@@ -56,6 +60,7 @@ impl<'a> RecordReader<'a> {
             old: log.head.header.is_old_format(),
             padding: false,
             next_dead: 0,
+            leading: true,
             pieces: Vec::new(),
         }
     }
@@ -92,10 +97,12 @@ impl<'a> RecordReader<'a> {
             Step::Whole(at, len) => Some(Placed {
                 at: self.log.position(at),
                 bytes: &self.log.bytes[at..at + len],
+                behind: self.at,
             }),
             Step::Pieces(at) => Some(Placed {
                 at: self.log.position(at),
                 bytes: &self.pieces,
+                behind: self.at,
             }),
             Step::End => None,
         })
@@ -184,12 +191,14 @@ impl<'a> RecordReader<'a> {
             }
             let at = self.at;
             self.at += len;
+            self.leading &= matches!(kind, RecordKind::FRAGMENT | RecordKind::NOP);
             match kind {
                 RecordKind::FRAGMENT_BEGIN => {
                     if self.join(at, len)? {
                         return Ok(Step::Pieces(at));
                     }
                 }
+                RecordKind::FRAGMENT if self.leading => continue,
                 RecordKind::FRAGMENT => {
                     self.at = at;
                     return Err(self.fault(RecordFault::Contradiction { kind }));
@@ -211,7 +220,8 @@ impl<'a> RecordReader<'a> {
             },
         };
         let total = u32_at(bytes, begin + 1).unwrap_or_default() as usize;
-        if total > self.log.extent.end {
+        // A record that fits in its first piece is not cut. [engine: refused]
+        if total > self.log.extent.end || len - 7 >= total {
             return Err(contradiction);
         }
         self.pieces.clear();
@@ -229,6 +239,14 @@ impl<'a> RecordReader<'a> {
                     self.pieces
                         .extend_from_slice(&bytes[next + 3..next + 3 + piece]);
                     self.at = next + 3 + piece;
+                }
+                // A segment that holds nothing lies between. [verified: a recovery that ended here]
+                RecordKind::NOP => {
+                    let end = next.next_multiple_of(SEGMENT_BYTES);
+                    if !all_zero(&bytes[next..end]) {
+                        return Err(contradiction);
+                    }
+                    self.at = end;
                 }
                 kind if goes_on_after_crash(kind, &bytes[next..]) => {
                     self.at = next;

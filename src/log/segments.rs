@@ -7,7 +7,7 @@ use crate::format::bytes::{all_zero, u32_at, u64_at};
 use crate::format::checksum::{self, Verdict};
 use crate::format::ids::{Generation, PageSize, Pgno};
 use crate::format::loghdr::LogHeader;
-use crate::format::stamp::Lgpos;
+use crate::format::stamp::{Lgpos, LogTime};
 use crate::storage::Storage;
 
 use super::generation::Extent;
@@ -22,6 +22,29 @@ const SEGMENT: PageSize = PageSize::K4;
 const BATCH: usize = 64;
 /// Unused segments are zero from 8.4000.2 on; before they hold the fill pattern.
 const ZERO_FILL_SINCE: u32 = 2;
+
+/// What a segment says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentHead {
+    /// 0: its checksum.
+    pub checksum: u64,
+    /// 8: its place.
+    pub at: Lgpos,
+    /// 16: when it was begun; not set in the last one of a log that ended early.
+    pub started: LogTime,
+}
+
+impl SegmentHead {
+    /// The head of a segment; `None` when fewer than 24 bytes are given.
+    #[must_use]
+    pub fn parse(segment: &[u8]) -> Option<Self> {
+        Some(Self {
+            checksum: u64_at(segment, 0)?,
+            at: own_position(segment),
+            started: LogTime(u64_at(segment, 16)?.to_le_bytes()),
+        })
+    }
+}
 
 /// What one segment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -161,6 +161,16 @@ pub fn check_head(storage: &dyn Storage) -> std::result::Result<ReadHeader, Head
     if !head.header.version_is_known() {
         return Err(HeaderFault::Version);
     }
+    // The sizes that disks and engines have; others would make positions mean nothing.
+    let sector = head.header.sector_size;
+    let fits = if head.header.is_old_format() {
+        matches!(sector, 512 | 1024 | 2048 | 4096)
+    } else {
+        usize::from(sector) == segments::SEGMENT_BYTES
+    };
+    if !fits {
+        return Err(HeaderFault::Corrupt);
+    }
     if head.header.file_bytes() != storage.len()? {
         return Err(HeaderFault::Size);
     }

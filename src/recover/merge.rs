@@ -10,7 +10,7 @@ use crate::jet::JetError;
 use super::attached::Sight;
 use super::pool::FrameId;
 use super::replay::Replay;
-use super::split::common;
+use super::split_lines::common;
 
 struct Leaf<'a> {
     head: PageHead,

@@ -29,6 +29,7 @@ mod replay;
 mod session;
 mod space;
 mod split;
+mod split_lines;
 pub mod stream;
 mod undo;
 

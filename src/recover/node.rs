@@ -362,10 +362,7 @@ impl Replay {
     /// The page has the change; an UndoInfo must tell what was there before, should the change be undone.
     fn defer(&mut self, head: &NodeHead, rceid: crate::format::logrec::RceId) {
         let session = self.sessions.entry(head.page.procid).or_default();
-        if session.versions.iter().any(|known| known.rceid == rceid) {
-            return;
-        }
-        session.deferred.push((rceid, head.page.pgno));
+        session.defer(rceid, head.page.pgno);
     }
 
     fn undo_info(&mut self, head: &NodeHead, info: &UndoInfo<'_>) {
@@ -373,7 +370,7 @@ impl Replay {
         if session.level == 0 {
             return;
         }
-        session.deferred.retain(|(rceid, _)| *rceid != head.rceid);
+        session.deferred.remove(&head.rceid);
         let change = match info.oper {
             crate::format::logrec::OperKind::FlagDelete => Change::FlagDelete,
             _ => Change::Replace(info.before.into()),
@@ -396,7 +393,7 @@ impl Replay {
         undo: &Undo<'_>,
     ) -> Result<()> {
         let session = self.sessions.entry(head.page.procid).or_default();
-        session.deferred.retain(|(rceid, _)| *rceid != head.rceid);
+        session.deferred.remove(&head.rceid);
         let version = session.take_version(head.rceid);
         let Sight::Apply(id) = sight else {
             return Ok(());

@@ -297,6 +297,12 @@ impl Replay {
             | Record::RecoveryUndo(_)
             | Record::ScanCheck(_)
             | Record::Note(_)
+            | Record::MacroPages(_)
+            | Record::CommitContext(_)
+            | Record::FreeFdp(_)
+            | Record::PagePatch(_)
+            | Record::RangeCheck(_)
+            | Record::ForceWriteLog(_)
             | Record::Physical(_)
             | Record::Other(..) => {}
         }

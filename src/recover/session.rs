@@ -2,7 +2,7 @@
 //! changes that are still open, and what must be undone if a transaction never commits. [log notes 8 and 10.1]
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::format::ids::{DbTime, Objid, Pgno};
 use crate::format::logrec::{DbId, OperKind, ProcId, RceId, TrxId};
@@ -112,10 +112,10 @@ pub struct Session {
     pub seen_begin: bool,
     /// Open groups by their time.
     pub groups: BTreeMap<DbTime, Group>,
-    /// What must be undone, oldest first.
+    /// What must be undone, in the order of levels, then ids.
     pub versions: Vec<Version>,
     /// Changes that were in the page already and whose former content an UndoInfo must bring: id and page.
-    pub deferred: Vec<(RceId, Pgno)>,
+    pub deferred: HashMap<RceId, Pgno>,
     /// Its transaction is prepared for a distributed commit.
     pub prepared: bool,
 }
@@ -130,8 +130,12 @@ impl Session {
             self.prepared = false;
             return;
         }
-        for version in &mut self.versions {
-            version.level = version.level.min(to);
+        // Those of deeper levels stand last: the others need not be looked at, however many they are.
+        for version in self.versions.iter_mut().rev() {
+            if version.level <= to {
+                break;
+            }
+            version.level = to;
         }
     }
 
@@ -139,7 +143,10 @@ impl Session {
     pub fn rollback(&mut self, levels: u8) {
         self.level = self.level.saturating_sub(levels);
         let level = self.level;
-        self.versions.retain(|version| version.level <= level);
+        let kept = self
+            .versions
+            .partition_point(|version| version.level <= level);
+        self.versions.truncate(kept);
         if level == 0 {
             self.deferred.clear();
             self.prepared = false;
@@ -148,31 +155,64 @@ impl Session {
 
     /// Takes out the version that an Undo names.
     pub fn take_version(&mut self, rceid: RceId) -> Option<Version> {
-        let place = self
-            .versions
-            .iter()
-            .rposition(|version| version.rceid == rceid)?;
+        let place = self.place_of(rceid)?;
         Some(self.versions.remove(place))
     }
 
     /// Adds a version unless it is known already. They are kept in the order of levels and ids, which is that of the
     /// changes: an UndoInfo may come long after its change. [engine]
     pub fn add_version(&mut self, version: Version) {
-        let mut place = self.versions.len();
-        while let Some(at) = place.checked_sub(1) {
-            let before = &mut self.versions[at];
-            if before.rceid == version.rceid {
-                // What comes from an UndoInfo is in the log.
-                before.needs_info &= version.needs_info;
-                return;
-            }
-            if (before.level, order(before.rceid, version.rceid)) < (version.level, Ordering::Equal)
-            {
-                break;
-            }
-            place -= 1;
+        let comes_after = |before: &Version| {
+            (before.level, order(before.rceid, version.rceid)) < (version.level, Ordering::Equal)
+        };
+        if self.versions.last().is_none_or(comes_after) {
+            self.versions.push(version);
+            return;
         }
+        let known = self.place_of(version.rceid);
+        if let Some(place) = known
+            && self.versions[place].level >= version.level
+        {
+            // What comes from an UndoInfo is in the log.
+            self.versions[place].needs_info &= version.needs_info;
+            return;
+        }
+        let place = self.versions.partition_point(comes_after);
         self.versions.insert(place, version);
+    }
+
+    /// The page has a change already; an UndoInfo must tell what was there before, should the change be undone.
+    pub fn defer(&mut self, rceid: RceId, pgno: Pgno) {
+        if self.place_of(rceid).is_none() {
+            self.deferred.insert(rceid, pgno);
+        }
+    }
+
+    /// The oldest change whose former content is not known.
+    #[must_use]
+    pub fn first_deferred(&self) -> Option<(RceId, Pgno)> {
+        let all = self.deferred.iter().map(|(rceid, pgno)| (*rceid, *pgno));
+        all.min_by(|a, b| order(a.0, b.0))
+    }
+
+    /// Finds a version, on the deepest level that has one with this id. In each level they are in order.
+    fn place_of(&self, rceid: RceId) -> Option<usize> {
+        let mut end = self.versions.len();
+        while let Some(last) = end.checked_sub(1) {
+            let level = self.versions[last].level;
+            let start = self.versions[..end].partition_point(|version| version.level < level);
+            let place = start
+                + self.versions[start..end]
+                    .partition_point(|version| order(version.rceid, rceid).is_lt());
+            if self.versions[..end]
+                .get(place)
+                .is_some_and(|version| version.rceid == rceid)
+            {
+                return Some(place);
+            }
+            end = start;
+        }
+        None
     }
 }
 

@@ -66,7 +66,7 @@ impl Replay {
                 continue;
             }
             self.counts.rolled_back += 1;
-            if let Some((rceid, pgno)) = session.deferred.first() {
+            if let Some((rceid, pgno)) = session.first_deferred() {
                 // The engine writes the former content of a change to the log before the changed page may reach the
                 // disk: without it the log is not the one that this page was written under.
                 let what = format!(

@@ -107,8 +107,8 @@ pub fn log_header(generation: u32, before: u64) -> LogHeader {
     }
 }
 
-/// A log with this header and `USED` segments of records that nobody reads yet; the sum of their
-/// checksums, which the next log remembers.
+/// A log with this header and `USED` segments with a record of padding each; the sum of their checksums,
+/// which the next log remembers.
 pub fn log_with(header: &LogHeader) -> (Vec<u8>, u64) {
     let mut bytes = vec![0; usize::from(SEGMENTS) * SEGMENT];
     header.write_to(&[attachment()], &mut bytes[..LOG_HEADER_BYTES]);
@@ -119,6 +119,8 @@ pub fn log_with(header: &LogHeader) -> (Vec<u8>, u64) {
         segment[8..16].copy_from_slice(&position.to_le_bytes());
         segment[36..40].copy_from_slice(&NEW_FORMAT_FLAG.to_le_bytes());
         // Not uniform: the checksum is blind to some changes of uniform content.
+        segment[40] = 71;
+        segment[41..45].copy_from_slice(&(SEGMENT as u32 - 45).to_le_bytes());
         segment[64..].copy_from_slice(&super::Random(u64::from(number)).bytes(SEGMENT - 64));
         seal(segment, PageSize::K4, Pgno::new(number));
         sum ^= u64::from_le_bytes(segment[..8].try_into().unwrap());

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "no test binary uses all of it")]
 
+pub mod logs;
 pub mod make;
 pub mod needs;
 

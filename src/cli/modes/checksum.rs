@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::jet::JetError;
 use crate::ops::checksum::{BadKind, BadRun, ChecksumOptions, ChecksumReport, check_file};
 use crate::ops::identify::{self, FileKind};
-use crate::ops::logs::read_log;
+use crate::ops::logs::{Quiet, read_log};
 use crate::progress::{Progress, Silent};
 
 /// Lines about single pages that are printed; the counts go on, and `--list` prints all.
@@ -86,7 +86,7 @@ fn check(session: &mut Session, path: &Path, options: &ChecksumOptions, list: bo
 fn check_log(session: &mut Session, path: &Path) {
     session.head("CHECKSUM");
     session.eseutil("\n");
-    match read_log(path) {
+    match read_log(path, &mut Quiet) {
         Ok(report) => session.report(path, report.jet(), &report.findings, &report, || {
             let mut out = Layout::new();
             if report.troubles.is_empty() {

@@ -8,6 +8,9 @@ mod flushmap;
 mod header_text;
 mod headers;
 mod integrity;
+mod log_csv;
+mod log_json;
+mod log_print;
 mod log_text;
 mod logs;
 mod meta;
@@ -21,6 +24,8 @@ mod space_cells;
 mod space_fields;
 mod space_text;
 mod undo;
+
+pub(super) use log_text::environment as log_environment;
 
 use std::path::{Path, PathBuf};
 

@@ -14,10 +14,8 @@ use crate::error::Error;
 use crate::format::ids::Generation;
 use crate::format::stamp::{Lgpos, LogTime};
 use crate::jet::JetError;
-use crate::ops::recover::{DatabaseReport, RecoverOptions, RecoverReport, recover};
+use crate::ops::recover::{DatabaseReport, Places, RecoverOptions, RecoverReport, recover_files};
 use crate::progress::{Progress, Silent};
-use crate::recover::attach::Places;
-use crate::storage::RealDisk;
 
 /// Width of the labels at the head.
 const LABEL: usize = 21;
@@ -26,7 +24,14 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
     let mut session = Session::new("r", matches);
     session.head("RECOVERY");
     for path in files(matches) {
-        let options = match options(matches, path) {
+        let base = match base_of(path) {
+            Ok(base) => base,
+            Err(error) => {
+                super::plain_failure(&mut session, path, &error);
+                continue;
+            }
+        };
+        let options = match options(matches, path, base) {
             Ok(options) => options,
             Err(text) => {
                 eprintln!("exutil: {text}");
@@ -37,7 +42,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         let eseutil = session.format == Format::Eseutil;
         let bar = EseutilBar::new("Restore");
         let progress: &dyn Progress = if eseutil { &bar } else { &Silent };
-        match recover(&options, &RealDisk, progress) {
+        match recover_files(&options, progress) {
             Ok(report) => {
                 session.report(path, report.jet, &report.findings, &report, || {
                     layout(&report)
@@ -49,18 +54,26 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
     session.close()
 }
 
-fn options(matches: &ArgMatches, path: &Path) -> Result<RecoverOptions, String> {
-    let text = |name: &str| matches.get_one::<String>(name);
-    let base = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default()
-        .to_owned();
-    if base.len() != crate::log::names::BASE_LEN {
-        return Err(format!(
-            "'{base}' is no base name: give the first three letters of the logs' names, such as E00"
-        ));
+/// The base name of a stream. A file is none, whatever it is; nor is anything that has not three letters.
+fn base_of(path: &Path) -> Result<String, Error> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    match name {
+        Some(name) if name.len() == crate::log::names::BASE_LEN && !path.is_file() => {
+            Ok(name.to_owned())
+        }
+        _ => {
+            let (_, _, kind) = crate::ops::identify::open(path)?;
+            Err(Error::WrongFileType {
+                path: path.to_owned(),
+                found: kind.words(),
+                mode: kind.dump_mode().unwrap_or("mh"),
+            })
+        }
     }
+}
+
+fn options(matches: &ArgMatches, path: &Path, base: String) -> Result<RecoverOptions, String> {
+    let text = |name: &str| matches.get_one::<String>(name);
     let beside = crate::log::verify::directory_of(path);
     let log_dir = text("log-path").map_or_else(|| beside.to_owned(), PathBuf::from);
     let system_dir = text("system-path").map_or_else(|| log_dir.clone(), PathBuf::from);

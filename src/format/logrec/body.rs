@@ -287,7 +287,7 @@ pub struct ScanCheck {
     pub dbid: DbId,
     /// 6 (98: 2).
     pub pgno: Pgno,
-    /// 98 only, 6: flags and source.
+    /// 98 only, 6: two bits say who scanned, 0x80 the object id is not valid, 0x40 the page is empty.
     pub source: Option<u8>,
     /// 26 (98: 7): the page's time.
     pub page_dbtime: DbTime,
@@ -304,6 +304,9 @@ pub struct Note<'a> {
     pub kind: RecordKind,
     /// The session, where the record names one.
     pub procid: Option<ProcId>,
+    /// 1, type 46: 0 full, 1 incremental, 2 and 3 a snapshot begins and ends, 4 logs truncated, 5 and 6 OS snapshot,
+    /// full and incremental; else 0.
+    pub detail: u8,
     /// The text as it is stored: ASCII, or UTF-16 in type 59.
     pub text: &'a [u8],
 }

@@ -11,6 +11,100 @@ const SAME_LENGTH: u8 = 0x20;
 const INSERT: u8 = 0x40;
 const TWO_BYTES: u8 = 0x80;
 
+/// One step of a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiffPiece<'a> {
+    /// Where in the old data.
+    pub offset: usize,
+    /// Its lengths have two bytes.
+    pub long: bool,
+    /// What happens there.
+    pub change: DiffChange,
+    /// The new bytes.
+    pub new: &'a [u8],
+}
+
+/// What a step of a difference does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiffChange {
+    /// New bytes go in.
+    Insert,
+    /// As many old bytes as there are new ones are replaced.
+    SameLength,
+    /// This many old bytes are replaced.
+    Replace(usize),
+}
+
+impl DiffPiece<'_> {
+    /// Old bytes that go.
+    #[must_use]
+    pub const fn removed(&self) -> usize {
+        match self.change {
+            DiffChange::Insert => 0,
+            DiffChange::SameLength => self.new.len(),
+            DiffChange::Replace(count) => count,
+        }
+    }
+}
+
+/// The steps of a difference; after an error there are no more.
+#[derive(Debug, Clone)]
+pub struct DiffPieces<'a> {
+    reader: Reader<'a>,
+    wide: bool,
+}
+
+/// The steps of `diff`. `wide`: the headers have three bytes (bit 15 of the record's length).
+#[must_use]
+pub const fn diff_pieces(diff: &[u8], wide: bool) -> DiffPieces<'_> {
+    DiffPieces {
+        reader: Reader(diff),
+        wide,
+    }
+}
+
+impl<'a> DiffPieces<'a> {
+    fn piece(&mut self) -> Result<DiffPiece<'a>, DiffFault> {
+        let reader = &mut self.reader;
+        let first = reader.u16()?;
+        let (offset, flags) = if self.wide {
+            (usize::from(first), reader.u8()?)
+        } else {
+            (usize::from(first & 0x1FFF), (first >> 8) as u8 & 0xE0)
+        };
+        let long = flags & TWO_BYTES != 0;
+        let count = reader.length(long)?;
+        let change = if flags & INSERT != 0 {
+            DiffChange::Insert
+        } else if flags & SAME_LENGTH != 0 {
+            DiffChange::SameLength
+        } else {
+            DiffChange::Replace(reader.length(long)?)
+        };
+        Ok(DiffPiece {
+            offset,
+            long,
+            change,
+            new: reader.take(count)?,
+        })
+    }
+}
+
+impl<'a> Iterator for DiffPieces<'a> {
+    type Item = Result<DiffPiece<'a>, DiffFault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.reader.0.is_empty() {
+            return None;
+        }
+        let piece = self.piece();
+        if piece.is_err() {
+            self.reader = Reader(&[]);
+        }
+        Some(piece)
+    }
+}
+
 /// Applies `diff` to `old` and puts the result into `out`, which is cleared first. `wide`: the headers have three
 /// bytes (bit 15 of the record's length).
 ///
@@ -24,31 +118,15 @@ pub fn apply_diff(
     out: &mut Vec<u8>,
 ) -> Result<(), DiffFault> {
     out.clear();
-    let mut reader = Reader(diff);
     let mut cursor = 0;
-    while !reader.0.is_empty() {
-        let first = reader.u16()?;
-        let (offset, flags) = if wide {
-            (usize::from(first), reader.u8()?)
-        } else {
-            (usize::from(first & 0x1FFF), (first >> 8) as u8 & 0xE0)
-        };
-        out.extend_from_slice(old.get(cursor..offset).ok_or(DiffFault)?);
-        cursor = offset;
-        let two = flags & TWO_BYTES != 0;
-        let count = reader.length(two)?;
-        if flags & INSERT == 0 {
-            let gone = if flags & SAME_LENGTH != 0 {
-                count
-            } else {
-                reader.length(two)?
-            };
-            cursor += gone;
-            if cursor > old.len() {
-                return Err(DiffFault);
-            }
+    for piece in diff_pieces(diff, wide) {
+        let piece = piece?;
+        out.extend_from_slice(old.get(cursor..piece.offset).ok_or(DiffFault)?);
+        cursor = piece.offset + piece.removed();
+        if cursor > old.len() {
+            return Err(DiffFault);
         }
-        out.extend_from_slice(reader.take(count)?);
+        out.extend_from_slice(piece.new);
         if out.len() > limit {
             return Err(DiffFault);
         }
@@ -60,6 +138,7 @@ pub fn apply_diff(
     Ok(())
 }
 
+#[derive(Debug, Clone)]
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {

@@ -149,6 +149,12 @@ impl RecordKind {
         matches!(self.0, 67..=75 | 82..=91)
     }
 
+    /// True for types that Exchange 2000 to 2007 wrote and whose layout is not public: what follows them cannot be read.
+    #[must_use]
+    pub const fn is_undocumented(self) -> bool {
+        matches!(self.0, 40 | 41 | 43 | 44 | 47 | 56)
+    }
+
     /// Length of the fixed part; `None` for types whose layout is not known.
     #[must_use]
     pub const fn fixed_len(self) -> Option<usize> {

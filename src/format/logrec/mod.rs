@@ -14,6 +14,7 @@ mod body;
 mod database;
 mod diff;
 mod kind;
+mod marks;
 mod parse;
 mod structure;
 
@@ -24,8 +25,9 @@ pub use body::{
     OperKind, Replace, ResizeKind, ScanCheck, SpaceTrees, Undo, UndoInfo,
 };
 pub use database::{AttachDb, BackupStep, CreateDb, DetachDb, ReAttach, SetDbVersion};
-pub use diff::{DiffFault, apply_diff};
+pub use diff::{DiffChange, DiffFault, DiffPiece, DiffPieces, apply_diff, diff_pieces};
 pub use kind::{RecordKind, record_len};
+pub use marks::{CommitContext, FreeFdp, MacroPages, PagePatch, RangeCheck};
 pub use parse::Record;
 pub use structure::{
     Merge, MergeKind, PageImage, PageMove, RootPageMove, Scrub, Split, SplitKind, SplitOper,

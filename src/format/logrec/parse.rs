@@ -6,6 +6,7 @@ use super::body::{
 };
 use super::database::{AttachDb, BackupStep, CreateDb, DetachDb, ReAttach, SetDbVersion, text};
 use super::kind::{ENVIRONMENT, RecordKind, record_len};
+use super::marks::{CommitContext, FreeFdp, MacroPages, PagePatch, RangeCheck};
 use super::structure::{Merge, PageMove, RootPageMove, Scrub, Split};
 use super::{DbId, NodeHead, PageHead, ProcId, RceId, RecordFault, TrxId};
 use crate::format::ids::{DbTime, Pgno};
@@ -96,7 +97,19 @@ pub enum Record<'a> {
     Backup(BackupStep),
     /// 19, 20, 22, 45, 46, 59, 61.
     Note(Note<'a>),
-    /// 42, 76, 77: a part of the physical format.
+    /// 67, 73.
+    MacroPages(MacroPages<'a>),
+    /// 69.
+    CommitContext(CommitContext<'a>),
+    /// 74.
+    FreeFdp(FreeFdp),
+    /// 66.
+    PagePatch(PagePatch),
+    /// 57.
+    ForceWriteLog(ProcId),
+    /// 42: old format only.
+    RangeCheck(RangeCheck),
+    /// 76, 77: a part of the physical format.
     Physical(RecordKind),
     /// Known or at least skippable, and nothing that recovery acts upon: the bytes behind the fixed part.
     Other(RecordKind, &'a [u8]),
@@ -202,7 +215,8 @@ impl<'a> Record<'a> {
                 after: raw.dbtime(12),
             }),
             60 => Self::Backup(backup(raw)),
-            42 | 76 | 77 => Self::Physical(kind),
+            42 => Self::RangeCheck(RangeCheck::parse(raw)),
+            76 | 77 => Self::Physical(kind),
             _ => rare(kind, raw),
         })
     }
@@ -250,6 +264,19 @@ fn rare(kind: RecordKind, raw: Raw<'_>) -> Record<'_> {
             update_major: raw.u32(6),
             update_minor: raw.u32(10),
         }),
+        66 => Record::PagePatch(PagePatch {
+            dbid: raw.dbid(1),
+            pgno: raw.pgno(2),
+            dbtime: raw.dbtime(6),
+        }),
+        67 | 73 => Record::MacroPages(MacroPages::parse(kind, raw)),
+        69 => Record::CommitContext(CommitContext::parse(raw)),
+        74 => Record::FreeFdp(FreeFdp {
+            dbid: raw.dbid(5),
+            pgno: raw.pgno(6),
+            trx: TrxId(raw.u32(10)),
+            kind: raw.u8(14),
+        }),
         79 => Record::CreateDbFinish(raw.procid(1), raw.dbid(3)),
         97 => Record::SignalAttachDb(raw.dbid(1)),
         72 => Record::ReAttach(ReAttach {
@@ -281,15 +308,21 @@ fn rare(kind: RecordKind, raw: Raw<'_>) -> Record<'_> {
             current_dbtime: raw.dbtime(15),
             checksum: raw.u32(23),
         }),
-        19 | 20 | 45 | 59 => note(kind, None, raw.rest(3)),
-        22 | 61 => note(kind, Some(raw.procid(1)), raw.rest(5)),
-        46 => note(kind, None, raw.rest(5)),
+        19 | 20 | 45 | 59 => note(kind, None, 0, raw.rest(3)),
+        22 | 61 => note(kind, Some(raw.procid(1)), 0, raw.rest(5)),
+        46 => note(kind, None, raw.u8(1), raw.rest(5)),
+        57 => Record::ForceWriteLog(raw.procid(1)),
         _ => Record::Other(kind, raw.rest(kind.fixed_len().unwrap_or_default())),
     }
 }
 
-const fn note<'a>(kind: RecordKind, procid: Option<ProcId>, text: &'a [u8]) -> Record<'a> {
-    Record::Note(Note { kind, procid, text })
+const fn note(kind: RecordKind, procid: Option<ProcId>, detail: u8, text: &[u8]) -> Record<'_> {
+    Record::Note(Note {
+        kind,
+        procid,
+        detail,
+        text,
+    })
 }
 
 #[inline]

@@ -18,11 +18,11 @@ use crate::format::stamp::{Lgpos, LogTime};
 use crate::jet::JetError;
 use crate::problem::{Finding, Place, Problem};
 use crate::progress::Progress;
-use crate::recover::attach::Places;
+pub use crate::recover::attach::Places;
 use crate::recover::driver::{Outcome, Plan, Recovery, Skipped};
 use crate::recover::stream::LogStream;
 use crate::recover::{Attached, Counts, Pool, PoolCounts};
-use crate::storage::{Disk, FileStorage, Storage};
+use crate::storage::{Disk, FileStorage, RealDisk, Storage};
 
 /// Less memory than this is not worth having.
 const CACHE_LEAST: usize = 16 << 20;
@@ -120,7 +120,15 @@ pub struct RecoverReport {
     pub findings: Vec<Finding>,
 }
 
-/// Recovers the databases of a log stream.
+/// Recovers the databases of a log stream in the file system.
+///
+/// # Errors
+/// As [`recover`].
+pub fn recover_files(options: &RecoverOptions, progress: &dyn Progress) -> Result<RecoverReport> {
+    recover(options, &RealDisk, progress)
+}
+
+/// Recovers the databases of a log stream; what is written goes to `disk`.
 ///
 /// # Errors
 /// The engine's number with what is wrong and what can be done; then nothing has been changed.

@@ -1,6 +1,8 @@
 //! The one table of modes and options. The argument translator, clap's parser, `--help`, the man
 //! pages and the shell completions are all made from it.
 
+mod changing;
+
 /// What follows an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value {
@@ -139,11 +141,50 @@ pub const MODES: &[ModeSpec] = &[
         description: "With a log file: its header, attached databases, the position of its end, \
             and whether its blocks are sound. With a base name (E00, optionally behind a \
             directory): all logs of the stream in order, each checked by itself and against the \
-            one before: missing generations, creation times, signatures, checksums. The first \
-            error is what the run ends with. Changes nothing.",
+            one before: missing generations, creation times, signatures, checksums, and whether its \
+            records can be read. With --verbose every record is printed, and how many there are of \
+            each type. The first error is what the run ends with. Changes nothing.",
         files: "LOG|BASE",
-        example: "exutil ml /mnt/dump/E00\n    One line a log, '- OK' or what is wrong.",
-        options: &[],
+        example: "exutil ml /mnt/dump/E00\n    One line a log, '- OK' or what is wrong; /v2 shows every record.",
+        options: &[
+            OptionSpec {
+                long: "verbose",
+                letters: &["v", "v2"],
+                value: Value::None,
+                help: "Print every record with the first bytes of its data, and a count of the types",
+            },
+            OptionSpec {
+                long: "structure",
+                letters: &["v1"],
+                value: Value::None,
+                help: "Print every record without its data",
+            },
+            OptionSpec {
+                long: "generations",
+                letters: &["r"],
+                value: Value::Required("LOW[-HIGH]"),
+                help: "Only these logs of a stream, by hexadecimal number; with HIGH the current log is left out",
+            },
+            OptionSpec {
+                long: "summary",
+                letters: &["s"],
+                value: Value::None,
+                help: "Of a single log: what a replay would have to read and write",
+            },
+            OptionSpec {
+                long: "csv",
+                letters: &["c"],
+                value: Value::Required("FILE"),
+                help: "Write every record, and every page that it changes, to this new file: comma separated, UTF-16",
+            },
+            OptionSpec {
+                long: "deep",
+                letters: &[],
+                value: Value::None,
+                help: "Check too that each page's times form a chain, and that no group of changes is empty; \
+                    takes 24 bytes a page that the logs change, at most 200 MiB",
+            },
+        ],
     },
     ModeSpec {
         name: "mm",
@@ -261,110 +302,7 @@ pub const MODES: &[ModeSpec] = &[
             PAGE_SIZE,
         ],
     },
-    ModeSpec {
-        name: "r",
-        about: "Soft recovery: replay the logs of a stream into its databases",
-        description: "Brings every database of a log stream to Clean Shutdown as the engine does: redoes what the logs \
-            hold beyond the databases, rolls back what never committed, closes the stream. The logs are named by the \
-            first three letters of their names (E00, edb); all databases of the stream are recovered at once. Give \
-            with /d where they lie now: the logs know them by the paths of the server. A checkpoint is used when it is there and \
-            sound, but never needed. Nothing is changed before the whole replay has gone well; then an undo file is \
-            written first, so that 'exutil undo' gives every byte back, and a run that is killed is taken back by \
-            the next. A second run changes nothing.",
-        files: "BASE",
-        example: "exutil r E00 /l logs /s logs /d databases\n    Recover; with --dry-run only tell what would be done.",
-        options: &[
-            OptionSpec {
-                long: "log-path",
-                letters: &["l"],
-                value: Value::Required("DIR"),
-                help: "Folder of the log files (default: the current one)",
-            },
-            OptionSpec {
-                long: "system-path",
-                letters: &["s"],
-                value: Value::Required("DIR"),
-                help: "Folder of the checkpoint (default: that of the logs)",
-            },
-            OptionSpec {
-                long: "databases",
-                letters: &["d"],
-                value: Value::Optional("DIR", "."),
-                help: "Folder that holds the databases now, or the one database itself; without a value the current \
-                    folder (default: where the logs say)",
-            },
-            OptionSpec {
-                long: "moved",
-                letters: &["n"],
-                value: Value::Several("NEW[:OLD]"),
-                help: "Where one database is now, and where the logs say it was; others are left out, unless '*' is \
-                    given too. May be repeated",
-            },
-            OptionSpec {
-                long: "ignore-missing",
-                letters: &["i"],
-                value: Value::None,
-                help: "Leave out databases that are not there or do not fit, instead of refusing",
-            },
-            OptionSpec {
-                long: "lossy",
-                letters: &["a"],
-                value: Value::None,
-                help: "Give up committed transactions in logs that are missing or damaged, where the databases become \
-                    sound without them",
-            },
-            OptionSpec {
-                long: "stop-after",
-                letters: &["u"],
-                value: Value::Optional("GENERATION[.SECTOR[.BYTE]]", "end"),
-                help: "Stop behind this log (decimal), or at the end, and do not roll back: the database stays dirty \
-                    and can be rolled on",
-            },
-            OptionSpec {
-                long: "truncate-logs",
-                letters: &["t"],
-                value: Value::None,
-                help: "Remove the logs that are not needed any more (the undo file holds them)",
-            },
-            OptionSpec {
-                long: "dry-run",
-                letters: &[],
-                value: Value::None,
-                help: "Replay and roll back in memory, tell what would be done, change nothing",
-            },
-            OptionSpec {
-                long: "to",
-                letters: &[],
-                value: Value::Required("DIR"),
-                help: "Copy databases, logs and checkpoint into this folder and recover the copies",
-            },
-            OptionSpec {
-                long: "undo-file",
-                letters: &[],
-                value: Value::Required("FILE"),
-                help: "Where the undo file goes (default: BASE.undo beside the logs)",
-            },
-            OptionSpec {
-                long: "discard-undo",
-                letters: &[],
-                value: Value::None,
-                help: "Remove the undo file when all has gone well",
-            },
-            OptionSpec {
-                long: "no-checkpoint",
-                letters: &[],
-                value: Value::None,
-                help: "Do as if there were no checkpoint: replay from the first log",
-            },
-            OptionSpec {
-                long: "cache",
-                letters: &[],
-                value: Value::Required("MIB"),
-                help: "Memory for database pages in MiB (default: a quarter of the machine's); more goes to a scratch \
-                    file beside the logs",
-            },
-        ],
-    },
+    changing::RECOVER,
     ModeSpec {
         name: "k",
         about: "Verify the checksum of every page",
@@ -505,45 +443,7 @@ pub const MODES: &[ModeSpec] = &[
             PAGE_SIZE,
         ],
     },
-    ModeSpec {
-        name: "undo",
-        about: "Take back what a command has changed",
-        description: "A command that changes files first saves what it will change in an undo file. This \
-            mode brings every file back to what it was before, byte for byte: of a command that has \
-            finished, and of one that was interrupted. Files that were changed since are told and \
-            nothing is written, unless --force is given. The undo file stays, marked as restored. Can \
-            be interrupted itself and run again. Files are looked for below the folder of the undo file, \
-            if they were there, so that a folder may be moved as a whole. Use only undo files that you trust: \
-            they name the files that are written.",
-        files: "FILE",
-        example: "exutil undo E00.undo --dry-run\n    What would be restored, and whether it can be; nothing is changed.",
-        options: &[
-            OptionSpec {
-                long: "list",
-                letters: &[],
-                value: Value::None,
-                help: "Show what is in the undo file; change nothing",
-            },
-            OptionSpec {
-                long: "dry-run",
-                letters: &[],
-                value: Value::None,
-                help: "Compare the files with the undo file, tell whether they can be restored; change nothing",
-            },
-            OptionSpec {
-                long: "force",
-                letters: &[],
-                value: Value::None,
-                help: "Restore files too that were changed since; with --discard, also the undo file of an interrupted command",
-            },
-            OptionSpec {
-                long: "discard",
-                letters: &[],
-                value: Value::None,
-                help: "Remove the undo file and keep the changes; refused for an interrupted command",
-            },
-        ],
-    },
+    changing::UNDO,
 ];
 
 /// The mode of this name.

@@ -1,0 +1,150 @@
+//! The modes that change files, and the one that takes changes back.
+
+use super::{ModeSpec, OptionSpec, Value};
+
+/// `r`.
+pub(super) const RECOVER: ModeSpec = ModeSpec {
+    name: "r",
+    about: "Soft recovery: replay the logs of a stream into its databases",
+    description: "Brings every database of a log stream to Clean Shutdown as the engine does: redoes what the logs \
+        hold beyond the databases, rolls back what never committed, closes the stream. The logs are named by the \
+        first three letters of their names (E00, edb); all databases of the stream are recovered at once. Give \
+        with /d where they lie now: the logs know them by the paths of the server. A checkpoint is used when it is there and \
+        sound, but never needed. Nothing is changed before the whole replay has gone well; then an undo file is \
+        written first, so that 'exutil undo' gives every byte back, and a run that is killed is taken back by \
+        the next. A second run changes nothing.",
+    files: "BASE",
+    example: "exutil r E00 /l logs /s logs /d databases\n    Recover; with --dry-run only tell what would be done.",
+    options: &[
+        OptionSpec {
+            long: "log-path",
+            letters: &["l"],
+            value: Value::Required("DIR"),
+            help: "Folder of the log files (default: the current one)",
+        },
+        OptionSpec {
+            long: "system-path",
+            letters: &["s"],
+            value: Value::Required("DIR"),
+            help: "Folder of the checkpoint (default: that of the logs)",
+        },
+        OptionSpec {
+            long: "databases",
+            letters: &["d"],
+            value: Value::Optional("DIR", "."),
+            help: "Folder that holds the databases now, or the one database itself; without a value the current \
+                folder (default: where the logs say)",
+        },
+        OptionSpec {
+            long: "moved",
+            letters: &["n"],
+            value: Value::Several("NEW[:OLD]"),
+            help: "Where one database is now, and where the logs say it was; others are left out, unless '*' is \
+                given too. May be repeated",
+        },
+        OptionSpec {
+            long: "ignore-missing",
+            letters: &["i"],
+            value: Value::None,
+            help: "Leave out databases that are not there or do not fit, instead of refusing",
+        },
+        OptionSpec {
+            long: "lossy",
+            letters: &["a"],
+            value: Value::None,
+            help: "Give up committed transactions in logs that are missing or damaged, where the databases become \
+                sound without them",
+        },
+        OptionSpec {
+            long: "stop-after",
+            letters: &["u"],
+            value: Value::Optional("GENERATION[.SECTOR[.BYTE]]", "end"),
+            help: "Stop behind this log (decimal), or at the end, and do not roll back: the database stays dirty \
+                and can be rolled on",
+        },
+        OptionSpec {
+            long: "truncate-logs",
+            letters: &["t"],
+            value: Value::None,
+            help: "Remove the logs that are not needed any more (the undo file holds them)",
+        },
+        OptionSpec {
+            long: "dry-run",
+            letters: &[],
+            value: Value::None,
+            help: "Replay and roll back in memory, tell what would be done, change nothing",
+        },
+        OptionSpec {
+            long: "to",
+            letters: &[],
+            value: Value::Required("DIR"),
+            help: "Copy databases, logs and checkpoint into this folder and recover the copies",
+        },
+        OptionSpec {
+            long: "undo-file",
+            letters: &[],
+            value: Value::Required("FILE"),
+            help: "Where the undo file goes (default: BASE.undo beside the logs)",
+        },
+        OptionSpec {
+            long: "discard-undo",
+            letters: &[],
+            value: Value::None,
+            help: "Remove the undo file when all has gone well",
+        },
+        OptionSpec {
+            long: "no-checkpoint",
+            letters: &[],
+            value: Value::None,
+            help: "Do as if there were no checkpoint: replay from the first log",
+        },
+        OptionSpec {
+            long: "cache",
+            letters: &[],
+            value: Value::Required("MIB"),
+            help: "Memory for database pages in MiB (default: a quarter of the machine's); more goes to a scratch \
+                file beside the logs",
+        },
+    ],
+};
+
+/// `undo`.
+pub(super) const UNDO: ModeSpec = ModeSpec {
+    name: "undo",
+    about: "Take back what a command has changed",
+    description: "A command that changes files first saves what it will change in an undo file. This \
+        mode brings every file back to what it was before, byte for byte: of a command that has \
+        finished, and of one that was interrupted. Files that were changed since are told and \
+        nothing is written, unless --force is given. The undo file stays, marked as restored. Can \
+        be interrupted itself and run again. Files are looked for below the folder of the undo file, \
+        if they were there, so that a folder may be moved as a whole. Use only undo files that you trust: \
+        they name the files that are written.",
+    files: "FILE",
+    example: "exutil undo E00.undo --dry-run\n    What would be restored, and whether it can be; nothing is changed.",
+    options: &[
+        OptionSpec {
+            long: "list",
+            letters: &[],
+            value: Value::None,
+            help: "Show what is in the undo file; change nothing",
+        },
+        OptionSpec {
+            long: "dry-run",
+            letters: &[],
+            value: Value::None,
+            help: "Compare the files with the undo file, tell whether they can be restored; change nothing",
+        },
+        OptionSpec {
+            long: "force",
+            letters: &[],
+            value: Value::None,
+            help: "Restore files too that were changed since; with --discard, also the undo file of an interrupted command",
+        },
+        OptionSpec {
+            long: "discard",
+            letters: &[],
+            value: Value::None,
+            help: "Remove the undo file and keep the changes; refused for an interrupted command",
+        },
+    ],
+};
