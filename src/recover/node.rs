@@ -9,7 +9,8 @@ use crate::format::page::{NoRoom, NodeFlags, PageFlags};
 use crate::jet::JetError;
 
 use super::attached::Sight;
-use super::pool::{FrameId, PageState};
+use super::page_file::PageState;
+use super::pool::FrameId;
 use super::replay::Replay;
 use super::session::{Change, Version};
 

@@ -11,7 +11,8 @@ use crate::format::stamp::Lgpos;
 use crate::jet::JetError;
 
 use super::attached::Sight;
-use super::pool::{FrameId, PageState};
+use super::page_file::PageState;
+use super::pool::FrameId;
 use super::replay::Replay;
 use super::session::{Change, Version};
 use super::split_lines::common;

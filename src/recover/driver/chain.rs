@@ -254,7 +254,7 @@ impl Recovery<'_> {
             .archived(wanted)
             .or_else(|| self.stream.current());
         if let Some(path) = path {
-            self.ahead.begin(path);
+            self.ahead.begin(path, self.replay.sources());
         }
     }
 }

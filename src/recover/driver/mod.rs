@@ -107,6 +107,7 @@ impl<'a> Recovery<'a> {
         let mut from = Some(start.at);
         let mut stopped = false;
         loop {
+            self.replay.pool.offer(std::mem::take(&mut ready.pages));
             let log = &ready.log;
             self.read_ahead(log, is_current);
             self.replay.begin_generation(log.generation())?;
