@@ -281,6 +281,37 @@ mod tests {
         assert!(ids(&session).is_empty());
     }
 
+    /// A long transaction is searched by halves: every place must be found, on every level.
+    #[test]
+    fn versions_are_found_wherever_they_stand() {
+        let mut session = Session {
+            level: 3,
+            ..Session::default()
+        };
+        for (rceid, level) in [(1, 1), (5, 1), (9, 1), (11, 2), (13, 2), (15, 3), (21, 3)] {
+            session.add_version(version(rceid, level));
+        }
+        for known in [1, 5, 9, 11, 13, 15, 21] {
+            session.defer(RceId(known), Pgno::new(1));
+        }
+        assert_eq!(session.first_deferred(), None);
+        for unknown in [0xFFFF_FFF0, 3, 10, 12, 14, 30] {
+            session.defer(RceId(unknown), Pgno::new(unknown & 0xFF));
+        }
+        let oldest = (RceId(0xFFFF_FFF0), Pgno::new(0xF0));
+        assert_eq!(session.first_deferred(), Some(oldest));
+        assert_eq!(
+            session.take_version(RceId(5)).map(|it| it.rceid),
+            Some(RceId(5))
+        );
+        assert!(session.take_version(RceId(12)).is_none());
+        session.commit(2);
+        let levels: Vec<u8> = session.versions.iter().map(|it| it.level).collect();
+        assert_eq!(levels, [1, 1, 2, 2, 2, 2]);
+        session.rollback(1);
+        assert_eq!(ids(&session), [1, 9]);
+    }
+
     #[test]
     fn a_nested_commit_hands_its_changes_up() {
         let mut session = Session {
