@@ -85,6 +85,16 @@ impl LoadedLog {
         RecordReader::new(self)
     }
 
+    /// Its records from a position on, or from the first.
+    #[must_use]
+    pub fn records_from(&self, position: Option<Lgpos>) -> RecordReader<'_> {
+        let reader = self.records();
+        match position {
+            Some(position) => reader.from(position),
+            None => reader,
+        }
+    }
+
     /// Position of a byte of the file; the first record of a segment has byte 0. [log notes 4.1]
     #[must_use]
     pub fn position(&self, offset: usize) -> Lgpos {

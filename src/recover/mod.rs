@@ -6,6 +6,8 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | `ahead` | the next log and its pages, read on another thread |
+//! | `page_file` | pages as the databases hold them |
 //! | `pool` | pages by number, bounded in memory |
 //! | `session` | transactions, open groups, what rolling back needs |
 //! | `replay` | one record after the other: which it concerns, whether it is done already |
@@ -16,6 +18,7 @@
 //! | `stream` | the log files |
 //! | `driver` | all of it in order |
 
+mod ahead;
 pub mod attach;
 mod attached;
 pub mod driver;
@@ -24,6 +27,7 @@ mod merge;
 mod misfit;
 mod moves;
 mod node;
+mod page_file;
 mod pool;
 mod replay;
 mod session;
@@ -34,7 +38,8 @@ pub mod stream;
 mod undo;
 
 pub use attached::{Attached, Sight};
-pub use pool::{FrameId, PageState, PageStyle, Pool, PoolCounts, Slot};
+pub use page_file::{PageSource, PageState, PageStyle, ReadPage};
+pub use pool::{FrameId, Pool, PoolCounts, Slot};
 pub use replay::{Counts, Replay};
 pub use session::{Change, Group, Session, Version};
 pub use undo::{UndoStep, Undone};

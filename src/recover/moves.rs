@@ -8,7 +8,8 @@ use crate::format::stamp::Lgpos;
 use crate::jet::JetError;
 
 use super::attached::Sight;
-use super::pool::{FrameId, PageState};
+use super::page_file::PageState;
+use super::pool::FrameId;
 use super::replay::Replay;
 
 /// Flags of a move: the page is a root, of a tree, of its owned or its available extents.

@@ -9,7 +9,8 @@ use crate::format::page::{NoRoom, NodeFlags, PageFlags};
 use crate::jet::JetError;
 
 use super::attached::Sight;
-use super::pool::{FrameId, PageState};
+use super::page_file::PageState;
+use super::pool::FrameId;
 use super::replay::Replay;
 use super::session::{Change, Version};
 
@@ -362,12 +363,7 @@ impl Replay {
     /// The page has the change; an UndoInfo must tell what was there before, should the change be undone.
     fn defer(&mut self, head: &NodeHead, rceid: crate::format::logrec::RceId) {
         let session = self.sessions.entry(head.page.procid).or_default();
-        if session.versions.iter().any(|known| known.rceid == rceid) {
-            return;
-        }
-        session
-            .deferred
-            .push((rceid, head.page.dbid, head.page.pgno));
+        session.defer(rceid, head.page.dbid, head.page.pgno);
     }
 
     fn undo_info(&mut self, head: &NodeHead, info: &UndoInfo<'_>) {
@@ -375,7 +371,7 @@ impl Replay {
         if session.level == 0 {
             return;
         }
-        session.deferred.retain(|(rceid, ..)| *rceid != head.rceid);
+        session.deferred.remove(&head.rceid);
         let change = match info.oper {
             crate::format::logrec::OperKind::FlagDelete => Change::FlagDelete,
             _ => Change::Replace(info.before.into()),
@@ -398,7 +394,7 @@ impl Replay {
         undo: &Undo<'_>,
     ) -> Result<()> {
         let session = self.sessions.entry(head.page.procid).or_default();
-        session.deferred.retain(|(rceid, ..)| *rceid != head.rceid);
+        session.deferred.remove(&head.rceid);
         let version = session.take_version(head.rceid);
         let Sight::Apply(id) = sight else {
             return Ok(());

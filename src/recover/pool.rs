@@ -3,14 +3,17 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::format::checksum::{self, Verdict};
+use crate::format::checksum;
 use crate::format::ids::{DbTime, Objid, PageSize, Pgno};
 use crate::format::page::{CheckScratch, Page, PageFlags, PageMut};
 use crate::jet::JetError;
 use crate::storage::Storage;
+
+use super::page_file::{PageFile, PageSource, PageState, PageStyle, ReadPage, judge, read_page};
 
 /// A database of this replay, by its place in the list of databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,56 +22,6 @@ pub struct Slot(pub u8);
 /// A page in the pool. Stays valid until [`Pool::trim`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameId(u32);
-
-/// What is known of a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PageState {
-    /// It can be used.
-    Sound,
-    /// The file ends before it (-4001).
-    Beyond,
-    /// All zero (-1019).
-    Uninitialized,
-    /// It cannot be used; the number says why.
-    Bad(JetError),
-}
-
-impl PageState {
-    /// The number for a page that should have been usable.
-    #[must_use]
-    pub const fn jet(self) -> JetError {
-        match self {
-            Self::Sound => JetError::SUCCESS,
-            Self::Beyond => JetError::FILE_IO_BEYOND_EOF,
-            Self::Uninitialized => JetError::PAGE_NOT_INITIALIZED,
-            Self::Bad(jet) => jet,
-        }
-    }
-}
-
-/// Where the pages of one database come from.
-pub struct PageFile {
-    /// What errors call it.
-    path: PathBuf,
-    /// The file; `None` for a database that the replay creates.
-    storage: Option<Box<dyn Storage>>,
-    /// Pages of the file, header pages not counted, as the replay sees it.
-    pages: u32,
-    /// Pages that the storage really holds.
-    stored: u32,
-    style: PageStyle,
-    /// Pages that were read with a wrong checksum.
-    bad: u32,
-}
-
-/// What pages of a database look like, depending on its format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageStyle {
-    /// They say how many tags are reserved.
-    pub counts_reserved: bool,
-    /// New ones get the newer checksum.
-    pub new_checksum: bool,
-}
 
 struct Frame {
     key: Key,
@@ -79,10 +32,10 @@ struct Frame {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Key(u64);
+pub(super) struct Key(u64);
 
 impl Key {
-    const fn new(slot: Slot, pgno: Pgno) -> Self {
+    pub(super) const fn new(slot: Slot, pgno: Pgno) -> Self {
         Self((slot.0 as u64) << 32 | pgno.get() as u64)
     }
 
@@ -97,7 +50,7 @@ impl Key {
 
 /// Keys are small numbers: one multiplication spreads them well enough.
 #[derive(Default)]
-struct KeyHasher(u64);
+pub(super) struct KeyHasher(u64);
 
 impl Hasher for KeyHasher {
     fn finish(&self) -> u64 {
@@ -115,6 +68,12 @@ impl Hasher for KeyHasher {
         self.0 = mixed ^ mixed >> 32;
     }
 }
+
+/// Bytes of pages that are read ahead of one log, at most.
+const AHEAD_BYTES: usize = 64 << 20;
+
+/// Nodes that [`Pool::warm`] looks at together: more than a processor can wait for at once.
+pub const WARM_AT_ONCE: usize = 32;
 
 type KeyMap<V> = HashMap<Key, V, BuildHasherDefault<KeyHasher>>;
 
@@ -144,6 +103,8 @@ pub struct Pool {
     check: CheckScratch,
     counts: PoolCounts,
     last: (Key, u32),
+    /// Pages that were read ahead.
+    offered: KeyMap<ReadPage>,
 }
 
 impl Pool {
@@ -171,6 +132,7 @@ impl Pool {
             check: CheckScratch::default(),
             counts: PoolCounts::default(),
             last: (Key(u64::MAX), 0),
+            offered: KeyMap::default(),
         }
     }
 
@@ -190,7 +152,7 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::Io`] when its length cannot be had.
-    pub fn add(&mut self, path: &Path, storage: Option<Box<dyn Storage>>) -> Result<Slot> {
+    pub fn add(&mut self, path: &Path, storage: Option<Arc<dyn Storage>>) -> Result<Slot> {
         let pages = match &storage {
             Some(storage) => {
                 let len = storage
@@ -318,8 +280,9 @@ impl Pool {
         Ok((FrameId(place), state))
     }
 
-    fn read(&mut self, key: Key, bytes: &mut [u8]) -> PageState {
-        let (pgno, file) = (key.pgno(), &self.files[usize::from(key.slot().0)]);
+    /// A page of a database: from those that were read ahead, or now.
+    fn read(&mut self, key: Key, bytes: &mut Box<[u8]>) -> PageState {
+        let (pgno, file) = (key.pgno(), &mut self.files[usize::from(key.slot().0)]);
         if pgno.is_null() || pgno.get() > file.pages {
             return PageState::Beyond;
         }
@@ -327,24 +290,80 @@ impl Pool {
             return PageState::Uninitialized;
         };
         self.counts.read += 1;
-        if storage
-            .read_exact_at(pgno.offset(self.size), bytes)
-            .is_err()
-        {
-            return PageState::Bad(JetError::DISK_IO);
-        }
-        match checksum::verify(bytes, self.size, pgno) {
-            Verdict::Good => {}
-            Verdict::Correctable { .. } => {
-                checksum::correct(bytes, self.size, pgno);
+        let state = match self.offered.remove(&key) {
+            Some(ready) => {
+                *bytes = ready.bytes;
+                ready.state
             }
-            Verdict::Uninitialized => return PageState::Uninitialized,
-            Verdict::Bad { .. } => {
-                self.files[usize::from(key.slot().0)].bad += 1;
-                return PageState::Bad(JetError::READ_VERIFY_FAILURE);
-            }
+            None => read_page(&**storage, self.size, pgno, bytes, &mut self.check),
+        };
+        if state == PageState::Bad(JetError::READ_VERIFY_FAILURE) {
+            file.bad += 1;
         }
-        judge(bytes, self.size, &mut self.check)
+        state
+    }
+
+    /// Where pages can be read ahead from.
+    #[must_use]
+    pub fn source(&self, slot: Slot) -> Option<PageSource> {
+        let file = &self.files[usize::from(slot.0)];
+        file.storage.as_ref().map(|storage| PageSource {
+            slot,
+            storage: Arc::clone(storage),
+            stored: file.stored,
+            size: self.size,
+        })
+    }
+
+    /// Pages that may be read ahead of one log: a part of what fits into memory.
+    #[must_use]
+    pub const fn ahead_most(&self) -> usize {
+        let most = AHEAD_BYTES / self.size.bytes();
+        let part = self.bound / 8;
+        if part < most { part } else { most }
+    }
+
+    /// Pages that fit into memory.
+    #[must_use]
+    pub const fn bound(&self) -> usize {
+        self.bound
+    }
+
+    /// Takes pages as the databases hold them, for when they are needed; those offered before are forgotten.
+    pub fn offer(&mut self, pages: Vec<ReadPage>) {
+        self.offered.clear();
+        for page in pages {
+            self.offered.insert(Key::new(page.slot, page.pgno), page);
+        }
+    }
+
+    /// Reads what the changes of these nodes will need of the pages in memory. Nothing changes by it; but the processor
+    /// waits for the memory of all of them at once, and not of one after the other: replaying random pages is little
+    /// else than waiting for memory. Takes the first [`WARM_AT_ONCE`].
+    pub fn warm(&self, nodes: impl Iterator<Item = (Slot, Pgno, u16)>) {
+        let mut found = [(0, 0); WARM_AT_ONCE];
+        let mut count = 0;
+        for (place, (slot, pgno, line)) in found.iter_mut().zip(nodes) {
+            let frame = self.map.get(&Key::new(slot, pgno));
+            *place = (frame.copied().unwrap_or(u32::MAX), line);
+            count += 1;
+        }
+        let pages = || {
+            found[..count].iter().filter_map(|(place, line)| {
+                let frame = self.frames.get(*place as usize)?;
+                Page::new(&frame.bytes, self.size).map(|page| (page, usize::from(*line)))
+            })
+        };
+        // Each of these needs what the one before brought.
+        let heads: u64 = pages()
+            .map(|(page, _)| page.dbtime().get())
+            .fold(0, u64::wrapping_add);
+        let tags: usize = pages()
+            .filter_map(|(page, line)| page.tag(line + page.reserved_tags()))
+            .map(|tag| tag.end())
+            .sum();
+        let lines: u64 = pages().map(|(page, line)| page.touch_line(line)).sum();
+        std::hint::black_box((heads, tags, lines));
     }
 
     /// The page, whatever its state.
@@ -543,13 +562,5 @@ impl Pool {
     }
 }
 
-/// Whether bytes with a good checksum are a page that can be worked on.
-fn judge(bytes: &[u8], size: PageSize, scratch: &mut CheckScratch) -> PageState {
-    let Some(page) = Page::new(bytes, size) else {
-        return PageState::Bad(JetError::DATABASE_CORRUPTED);
-    };
-    match page.check_frame(scratch) {
-        Ok(()) => PageState::Sound,
-        Err(_) => PageState::Bad(JetError::DATABASE_CORRUPTED),
-    }
-}
+#[cfg(test)]
+mod tests;

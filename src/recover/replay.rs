@@ -10,8 +10,10 @@ use crate::format::logrec::{
 use crate::format::stamp::{Lgpos, LogTime};
 use crate::jet::JetError;
 
+use super::ahead::{Sources, Touched};
 use super::attached::{Attached, Sight, Unsettled};
-use super::pool::{PageState, Pool, Slot};
+use super::page_file::PageState;
+use super::pool::{Pool, Slot};
 use super::session::{Group, Sessions};
 
 /// Databases of a stream: numbers 1 to 6, 0 is the temporary one.
@@ -173,6 +175,27 @@ impl Replay {
                  the database, or repair it",
             )
             .into())
+    }
+
+    /// Where the pages of the databases can be read ahead.
+    pub(super) fn sources(&self) -> Sources {
+        let of = |database: &Attached| {
+            let source = self.pool.source(database.slot)?;
+            Some((database.dbid, source))
+        };
+        Sources {
+            databases: self.databases.iter().filter_map(of).collect(),
+            most: self.pool.ahead_most(),
+            remember: self.pool.bound(),
+        }
+    }
+
+    /// Brings what the next changes need near the processor; see [`Pool::warm`].
+    pub(super) fn warm(&self, next: &[Touched]) {
+        self.pool.warm(next.iter().filter_map(|touched| {
+            let slot = self.databases[self.place(touched.dbid)?].slot;
+            Some((slot, touched.pgno, touched.line))
+        }));
     }
 
     /// Redoes one record.

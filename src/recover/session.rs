@@ -2,7 +2,7 @@
 //! changes that are still open, and what must be undone if a transaction never commits. [log notes 8 and 10.1]
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::format::ids::{DbTime, Objid, Pgno};
 use crate::format::logrec::{DbId, OperKind, ProcId, RceId, TrxId};
@@ -112,10 +112,10 @@ pub struct Session {
     pub seen_begin: bool,
     /// Open groups by their time.
     pub groups: BTreeMap<DbTime, Group>,
-    /// What must be undone, oldest first.
+    /// What must be undone, in the order of levels, then ids.
     pub versions: Vec<Version>,
-    /// Changes that were in the page already and whose former content an UndoInfo must bring: id, database, page.
-    pub deferred: Vec<(RceId, DbId, Pgno)>,
+    /// Changes that were in the page already and whose former content an UndoInfo must bring: database and page.
+    pub deferred: HashMap<RceId, (DbId, Pgno)>,
     /// Its transaction is prepared for a distributed commit.
     pub prepared: bool,
     /// How many of the versions have a former content that is not in the log.
@@ -145,8 +145,12 @@ impl Session {
             self.prepared = false;
             return;
         }
-        for version in &mut self.versions {
-            version.level = version.level.min(to);
+        // Those of deeper levels stand last: the others need not be looked at, however many they are.
+        for version in self.versions.iter_mut().rev() {
+            if version.level <= to {
+                break;
+            }
+            version.level = to;
         }
     }
 
@@ -154,14 +158,11 @@ impl Session {
     pub fn rollback(&mut self, levels: u8) {
         self.level = self.level.saturating_sub(levels);
         let level = self.level;
-        let unlogged = &mut self.unlogged;
-        self.versions.retain(|version| {
-            let stays = version.level <= level;
-            if !stays && version.needs_info {
-                *unlogged -= 1;
-            }
-            stays
-        });
+        let kept = self
+            .versions
+            .partition_point(|version| version.level <= level);
+        let gone = self.versions.drain(kept..);
+        self.unlogged -= gone.filter(|version| version.needs_info).count();
         if level == 0 {
             self.deferred.clear();
             self.prepared = false;
@@ -170,10 +171,7 @@ impl Session {
 
     /// Takes out the version that an Undo names.
     pub fn take_version(&mut self, rceid: RceId) -> Option<Version> {
-        let place = self
-            .versions
-            .iter()
-            .rposition(|version| version.rceid == rceid)?;
+        let place = self.place_of(rceid)?;
         let version = self.versions.remove(place);
         self.unlogged -= usize::from(version.needs_info);
         Some(version)
@@ -182,25 +180,63 @@ impl Session {
     /// Adds a version unless it is known already. They are kept in the order of levels and ids, which is that of the
     /// changes: an UndoInfo may come long after its change. [engine]
     pub fn add_version(&mut self, version: Version) {
-        let mut place = self.versions.len();
-        while let Some(at) = place.checked_sub(1) {
-            let before = &mut self.versions[at];
-            if before.rceid == version.rceid {
-                // What comes from an UndoInfo is in the log.
-                if before.needs_info && !version.needs_info {
-                    before.needs_info = false;
-                    self.unlogged -= 1;
-                }
-                return;
+        let comes_after = |before: &Version| {
+            (before.level, order(before.rceid, version.rceid)) < (version.level, Ordering::Equal)
+        };
+        if self.versions.last().is_none_or(comes_after) {
+            self.unlogged += usize::from(version.needs_info);
+            self.versions.push(version);
+            return;
+        }
+        let known = self.place_of(version.rceid);
+        if let Some(place) = known
+            && self.versions[place].level >= version.level
+        {
+            // What comes from an UndoInfo is in the log.
+            let known = &mut self.versions[place];
+            if known.needs_info && !version.needs_info {
+                known.needs_info = false;
+                self.unlogged -= 1;
             }
-            if (before.level, order(before.rceid, version.rceid)) < (version.level, Ordering::Equal)
-            {
-                break;
-            }
-            place -= 1;
+            return;
         }
         self.unlogged += usize::from(version.needs_info);
+        let place = self.versions.partition_point(comes_after);
         self.versions.insert(place, version);
+    }
+
+    /// The page has a change already; an UndoInfo must tell what was there before, should the change be undone.
+    pub fn defer(&mut self, rceid: RceId, dbid: DbId, pgno: Pgno) {
+        if self.place_of(rceid).is_none() {
+            self.deferred.insert(rceid, (dbid, pgno));
+        }
+    }
+
+    /// Takes out the places of changes whose former content is not known, oldest first.
+    pub fn take_deferred(&mut self) -> Vec<(DbId, Pgno)> {
+        let mut all: Vec<_> = std::mem::take(&mut self.deferred).into_iter().collect();
+        all.sort_unstable_by(|a, b| order(a.0, b.0));
+        all.into_iter().map(|(_, place)| place).collect()
+    }
+
+    /// Finds a version, on the deepest level that has one with this id. In each level they are in order.
+    fn place_of(&self, rceid: RceId) -> Option<usize> {
+        let mut end = self.versions.len();
+        while let Some(last) = end.checked_sub(1) {
+            let level = self.versions[last].level;
+            let start = self.versions[..end].partition_point(|version| version.level < level);
+            let place = start
+                + self.versions[start..end]
+                    .partition_point(|version| order(version.rceid, rceid).is_lt());
+            if self.versions[..end]
+                .get(place)
+                .is_some_and(|version| version.rceid == rceid)
+            {
+                return Some(place);
+            }
+            end = start;
+        }
+        None
     }
 }
 
@@ -267,6 +303,38 @@ mod tests {
         assert!(session.take_version(RceId(1)).is_some());
         session.commit(0);
         assert!(ids(&session).is_empty());
+    }
+
+    /// A long transaction is searched by halves: every place must be found, on every level.
+    #[test]
+    fn versions_are_found_wherever_they_stand() {
+        let mut session = Session {
+            level: 3,
+            ..Session::default()
+        };
+        for (rceid, level) in [(1, 1), (5, 1), (9, 1), (11, 2), (13, 2), (15, 3), (21, 3)] {
+            session.add_version(version(rceid, level));
+        }
+        for known in [1, 5, 9, 11, 13, 15, 21] {
+            session.defer(RceId(known), DbId(1), Pgno::new(1));
+        }
+        assert!(session.deferred.is_empty());
+        for unknown in [0xFFFF_FFF0, 3, 10, 12, 14, 30] {
+            session.defer(RceId(unknown), DbId(1), Pgno::new(unknown & 0xFF));
+        }
+        let pages = session.take_deferred().into_iter();
+        let pages: Vec<u32> = pages.map(|(_, pgno)| pgno.get()).collect();
+        assert_eq!(pages, [0xF0, 3, 10, 12, 14, 30]);
+        assert_eq!(
+            session.take_version(RceId(5)).map(|it| it.rceid),
+            Some(RceId(5))
+        );
+        assert!(session.take_version(RceId(12)).is_none());
+        session.commit(2);
+        let levels: Vec<u8> = session.versions.iter().map(|it| it.level).collect();
+        assert_eq!(levels, [1, 1, 2, 2, 2, 2]);
+        session.rollback(1);
+        assert_eq!(ids(&session), [1, 9]);
     }
 
     #[test]

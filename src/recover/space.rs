@@ -9,7 +9,8 @@ use crate::jet::JetError;
 
 use super::attached::Sight;
 use super::finish::TRACKS_RESIZE;
-use super::pool::{FrameId, PageState};
+use super::page_file::PageState;
+use super::pool::FrameId;
 use super::replay::Replay;
 
 /// Free pages of a small tree that its root can tell apart.

@@ -11,7 +11,8 @@ use crate::format::stamp::Lgpos;
 use crate::jet::JetError;
 
 use super::attached::Sight;
-use super::pool::{FrameId, PageState};
+use super::page_file::PageState;
+use super::pool::FrameId;
 use super::replay::Replay;
 use super::session::{Change, Version};
 use super::split_lines::common;
@@ -230,9 +231,8 @@ impl Replay {
                     session.add_version(make(head.rceid, &key, &[], Change::Replace(old.into())));
                 }
                 None => {
-                    session
-                        .deferred
-                        .push((head.rceid, head.page.dbid, leaf.head.pgno));
+                    let place = (head.page.dbid, leaf.head.pgno);
+                    session.deferred.insert(head.rceid, place);
                 }
             },
         }

@@ -54,19 +54,19 @@ impl LogStream {
     /// The current log's file, if it is there.
     #[must_use]
     pub fn current(&self) -> Option<PathBuf> {
-        self.logs
-            .iter()
-            .find(|name| name.number == LogNumber::Current)
-            .map(|name| self.dir.join(&name.file_name))
+        self.file(LogNumber::Current)
     }
 
     /// The file of a closed generation, if it is there.
     #[must_use]
     pub fn archived(&self, generation: Generation) -> Option<PathBuf> {
-        self.logs
-            .iter()
-            .find(|name| name.number == LogNumber::Archived(generation))
-            .map(|name| self.dir.join(&name.file_name))
+        self.file(LogNumber::Archived(generation))
+    }
+
+    fn file(&self, number: LogNumber) -> Option<PathBuf> {
+        let place = self.logs.partition_point(|name| name.number < number);
+        let name = self.logs.get(place).filter(|name| name.number == number)?;
+        Some(self.dir.join(&name.file_name))
     }
 
     /// Lowest and highest number of the closed generations.

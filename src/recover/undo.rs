@@ -66,7 +66,7 @@ impl Replay {
                 continue;
             }
             self.counts.rolled_back += 1;
-            for (_, dbid, pgno) in std::mem::take(&mut session.deferred) {
+            for (dbid, pgno) in session.take_deferred() {
                 self.leave(dbid, pgno)?;
             }
             while session.level > 0 {

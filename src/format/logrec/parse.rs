@@ -222,6 +222,33 @@ impl<'a> Record<'a> {
     }
 }
 
+impl Record<'_> {
+    /// The head of a record that changes a page.
+    #[must_use]
+    pub const fn page_head(&self) -> Option<&PageHead> {
+        match self {
+            Self::Insert(head, ..)
+            | Self::FlagInsert(head, ..)
+            | Self::FlagInsertAndReplaceData(head, ..)
+            | Self::FlagDelete(head)
+            | Self::Replace(head, _)
+            | Self::Delete(head)
+            | Self::UndoInfo(head, _)
+            | Self::Delta(head, _)
+            | Self::SetExternalHeader(head, _)
+            | Self::Undo(head, _)
+            | Self::EmptyTree(head, _)
+            | Self::Scrub(head, _) => Some(&head.page),
+            Self::CreateFdp(head, _)
+            | Self::ConvertFdp(head, _)
+            | Self::Split(head, _)
+            | Self::Merge(head, _)
+            | Self::PageMove(head, _) => Some(head),
+            _ => None,
+        }
+    }
+}
+
 fn rare(kind: RecordKind, raw: Raw<'_>) -> Record<'_> {
     let resize = |what| Record::Resize(raw.dbid(1), raw.pgno(2), what);
     match kind.get() {

@@ -30,6 +30,9 @@ pub use flags::PageFlags;
 pub use node::{Node, NodeFault, NodeFlags};
 pub use redo::{PageMut, rehydrate};
 
+/// What processors read at once.
+const CACHE_LINE: usize = 64;
+
 const DBTIME: usize = 8;
 const PREV: usize = DBTIME + size_of::<u64>();
 const NEXT: usize = PREV + size_of::<u32>();
@@ -256,6 +259,20 @@ impl<'a> Page<'a> {
         let tag = self.tag(itag).ok_or(NodeFault::LineOutside)?;
         let bytes = self.line_of(tag).ok_or(NodeFault::LineOutside)?;
         Node::parse(bytes, tag.flags, self)
+    }
+
+    /// Reads a byte of every cache line of node `line`, and gives back their sum, which means nothing: a change of
+    /// many pages does this ahead, so that the processor waits for their memory once and not one after the other.
+    #[must_use]
+    #[inline]
+    pub fn touch_line(self, line: usize) -> u64 {
+        let tag = self.tag(line.saturating_add(self.reserved_tags()));
+        let bytes = tag.and_then(|tag| self.line_of(tag)).unwrap_or_default();
+        bytes
+            .iter()
+            .step_by(CACHE_LINE)
+            .map(|byte| u64::from(*byte))
+            .sum()
     }
 
     /// All nodes in order.

@@ -1,7 +1,5 @@
 //! From one log to the next: what must agree, and what is done where it does not. [log notes 1.3, 11.4]
 
-use std::path::Path;
-
 use super::{LOSSY_ADVICE, Next, Recovery};
 use crate::error::{Error, Result, Trouble};
 use crate::format::ids::Generation;
@@ -9,7 +7,6 @@ use crate::format::loghdr::LogHeader;
 use crate::format::stamp::LogTime;
 use crate::jet::JetError;
 use crate::log::generation::LoadedLog;
-use crate::log::verify::HeaderFault;
 use crate::recover::attached::Attached;
 use crate::recover::stream;
 
@@ -157,11 +154,11 @@ impl Recovery<'_> {
         let Some(path) = archived.or_else(|| self.stream.current()) else {
             return self.no_more(wanted);
         };
-        let next = match self.take_read_ahead(&path) {
+        let ready = match self.ahead.take(&path) {
             Ok(next) => next,
             Err(fault) => return Err(stream::unusable(&path, &fault).into()),
         };
-        let header = &next.head.header;
+        let header = &ready.log.head.header;
         if header.sign_log != self.sign_log {
             return Err(Trouble::new(
                 JetError::BAD_LOG_SIGNATURE,
@@ -216,7 +213,7 @@ impl Recovery<'_> {
             .advise("find a complete copy of the former")
             .into());
         }
-        Ok(Next::Log(Box::new(next), current))
+        Ok(Next::Log(Box::new(ready), current))
     }
 
     /// There is no next log: the end, or a hole.
@@ -257,18 +254,7 @@ impl Recovery<'_> {
             .archived(wanted)
             .or_else(|| self.stream.current());
         if let Some(path) = path {
-            let file = path.clone();
-            self.next = Some((path, std::thread::spawn(move || LoadedLog::load(&file))));
-        }
-    }
-
-    fn take_read_ahead(&mut self, path: &Path) -> std::result::Result<LoadedLog, HeaderFault> {
-        match self.next.take() {
-            Some((ready, thread)) if ready == path => match thread.join() {
-                Ok(loaded) => loaded,
-                Err(_) => LoadedLog::load(path),
-            },
-            _ => LoadedLog::load(path),
+            self.ahead.begin(path, self.replay.sources());
         }
     }
 }

@@ -14,7 +14,8 @@ use crate::jet::JetError;
 use crate::recover::attach::{Fit, Logged, Reason, Standing, can_be_made, judge};
 use crate::recover::attached::Attached;
 use crate::recover::finish;
-use crate::recover::pool::{PageState, PageStyle, Slot};
+use crate::recover::page_file::{PageState, PageStyle};
+use crate::recover::pool::Slot;
 use crate::storage::{FileStorage, Storage};
 
 /// From this revision on pages say how many tags are reserved. [engine]
@@ -112,7 +113,10 @@ impl Recovery<'_> {
         storage: FileStorage,
         logged_path: &str,
     ) -> Result<()> {
-        let slot = self.replay.pool.add(&path, Some(Box::new(storage)))?;
+        let slot = self
+            .replay
+            .pool
+            .add(&path, Some(std::sync::Arc::new(storage)))?;
         self.attach_slot(dbid, path, header, slot, logged_path, false);
         Ok(())
     }

@@ -7,7 +7,6 @@ mod outcome;
 pub use outcome::{Outcome, Plan, Skipped, Start};
 
 use std::path::PathBuf;
-use std::thread::JoinHandle;
 
 use crate::error::{Result, Trouble};
 use crate::format::ids::Generation;
@@ -16,12 +15,12 @@ use crate::format::logrec::DbId;
 use crate::format::stamp::{Lgpos, Signature};
 use crate::jet::JetError;
 use crate::log::generation::LoadedLog;
-use crate::log::verify::HeaderFault;
 use crate::progress::Progress;
 
+use super::ahead::{Ahead, ReadyLog};
 use super::attach::{Places, Reason, last_part};
 use super::attached::Attached;
-use super::pool::Pool;
+use super::pool::{Pool, WARM_AT_ONCE};
 use super::replay::{Replay, Request};
 use super::stream::LogStream;
 
@@ -48,15 +47,12 @@ pub struct Recovery<'a> {
     removed: Vec<PathBuf>,
     /// When there is a place to stop at: the last record after which all pages could be written.
     writable: Lgpos,
-    next: Option<(
-        PathBuf,
-        JoinHandle<std::result::Result<LoadedLog, HeaderFault>>,
-    )>,
+    ahead: Ahead,
 }
 
 /// What comes after a generation.
 enum Next {
-    Log(Box<LoadedLog>, bool),
+    Log(Box<ReadyLog>, bool),
     End,
 }
 
@@ -85,7 +81,7 @@ impl<'a> Recovery<'a> {
             lost: JetError::SUCCESS,
             removed: Vec::new(),
             writable: Lgpos::default(),
-            next: None,
+            ahead: Ahead::default(),
         }
     }
 
@@ -109,40 +105,46 @@ impl<'a> Recovery<'a> {
         for attachment in &attachments {
             self.take_over(attachment)?;
         }
-        let (mut log, mut is_current) = (first, first_is_current);
+        let mut ready = ReadyLog::new(first, Some(start.at));
+        let mut is_current = first_is_current;
         let mut from = Some(start.at);
         let mut stopped = false;
         loop {
-            self.read_ahead(&log, is_current);
+            self.replay.pool.offer(std::mem::take(&mut ready.pages));
+            let log = &ready.log;
+            self.read_ahead(log, is_current);
             self.replay.begin_generation(log.generation())?;
             self.generation = log.generation();
             self.written_by = log.head.header.written_by;
-            if self.damaged(&log)? {
+            if self.damaged(log)? {
                 break;
             }
             self.log_bytes += log.extent.end.saturating_sub(log.extent.start) as u64;
             self.logs += 1;
-            if self.replay_log(&log, from.take())? {
+            if self.replay_log(&ready, from.take())? {
                 stopped = true;
                 break;
             }
-            self.check_creation_time(&log)?;
-            match self.next_log(&log, is_current)? {
-                Next::Log(next, current) => (log, is_current) = (*next, current),
+            self.check_creation_time(log)?;
+            match self.next_log(log, is_current)? {
+                Next::Log(next, current) => (ready, is_current) = (*next, current),
                 Next::End => break,
             }
         }
-        self.finish(log, is_current, stopped)
+        self.finish(ready.log, is_current, stopped)
     }
 
     /// Redoes the records of a log. True when the position to stop at was reached.
-    fn replay_log(&mut self, log: &LoadedLog, from: Option<Lgpos>) -> Result<bool> {
-        let mut reader = log.records();
-        if let Some(from) = from {
-            reader = reader.from(from);
-        }
+    fn replay_log(&mut self, ready: &ReadyLog, from: Option<Lgpos>) -> Result<bool> {
+        let mut reader = ready.log.records_from(from);
+        let mut to_come = ready.touched.as_slice();
         self.progress.advance(1);
-        loop {
+        for record in 0.. {
+            if to_come.first().is_some_and(|next| next.record <= record) {
+                let (now, later) = to_come.split_at(to_come.len().min(WARM_AT_ONCE));
+                self.replay.warm(now);
+                to_come = later;
+            }
             let placed = match reader.next() {
                 Ok(Some(placed)) => placed,
                 Ok(None) => return Ok(false),
@@ -165,6 +167,7 @@ impl<'a> Recovery<'a> {
                 self.writable = at;
             }
         }
+        Ok(false)
     }
 
     /// True while a transaction is open whose rolling back the log as it is does not allow. The engine writes no such
@@ -183,7 +186,7 @@ impl<'a> Recovery<'a> {
             .databases
             .iter()
             .map(|database| database.needed.2);
-        let removed = self.removed.iter().any(|path| *path == last.path);
+        let removed = self.removed.contains(&last.path);
         let first = if removed {
             last.generation()
         } else {
