@@ -28,7 +28,7 @@ pub use check::{CheckScratch, StructureFault};
 pub use edit::{NoRoom, PageBuf};
 pub use flags::PageFlags;
 pub use node::{Node, NodeFault, NodeFlags};
-pub use redo::{PageMut, rehydrate};
+pub use redo::{PageMut, dehydrate, rehydrate};
 
 const DBTIME: usize = 8;
 const PREV: usize = DBTIME + size_of::<u64>();
