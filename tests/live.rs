@@ -84,6 +84,7 @@ struct Run {
     noise: Noise,
     rows: Vec<LiveRows>,
     live: Live,
+    roots: Vec<Pgno>,
     /// Names that were used, for each table.
     names: Vec<Vec<Vec<u8>>>,
 }
@@ -139,6 +140,7 @@ impl Run {
             noise,
             rows,
             live,
+            roots: roots.iter().map(|(root, _)| *root).collect(),
             names,
         }
     }
@@ -253,6 +255,34 @@ impl Run {
         }
     }
 
+    /// The writer's own trees must be sound, or nothing that follows means anything.
+    fn sound(&self) {
+        for root in &self.roots {
+            self.sound_page(*root, &[], &[]);
+        }
+    }
+
+    fn sound_page(&self, pgno: Pgno, low: &[u8], high: &[u8]) {
+        let page = Page::new(self.live.page(pgno).unwrap(), self.kind.page_size).unwrap();
+        let keys: Vec<Vec<u8>> = page.nodes().map(|node| node.unwrap().key()).collect();
+        for pair in keys.windows(2) {
+            assert!(pair[0] < pair[1] || pair[1].is_empty(), "page {pgno} {keys:?}");
+        }
+        if page.flags().is_leaf() {
+            let last = keys.last().is_some_and(|last| !high.is_empty() && last[..] >= *high);
+            let first = keys.first().is_some_and(|first| first[..] < *low);
+            assert!(!first && !last, "leaf {pgno} {keys:?}");
+            return;
+        }
+        assert_eq!(keys.last().unwrap(), high, "page {pgno}");
+        let mut low = low.to_vec();
+        for (node, key) in page.nodes().zip(&keys) {
+            let child = u32::from_le_bytes(node.unwrap().data.try_into().unwrap());
+            self.sound_page(Pgno::new(child), &low, key);
+            low.clone_from(key);
+        }
+    }
+
     fn crash(&mut self) -> CrashState {
         let (low, high) = self.live.keepable();
         let keep = low + self.noise.below((high - low + 1) as u64) as usize;
@@ -293,6 +323,16 @@ fn recovered(dir: &Path, state: &CrashState, from_original: bool) -> (RecoverRep
     } else {
         std::fs::write(&path, &state.database).unwrap();
         std::fs::write(dir.join("E00.chk"), &state.checkpoint).unwrap();
+    }
+    if std::env::var("K").is_ok() {
+        for log in &state.logs {
+            let log = exutil::log::generation::LoadedLog::load(&dir.join(&log.name)).unwrap();
+            println!("LOG {:?} {:?}", log.generation(), log.scan);
+            let mut reader = log.records();
+            while let Some(placed) = reader.next().unwrap() {
+                println!("READ {} {}", placed.at, placed.bytes.len());
+            }
+        }
     }
     let report = recover(&options(dir), &RealDisk, &Silent).unwrap();
     assert!(report.replayed);
@@ -382,11 +422,34 @@ fn run(kind: Kind, seed: u64, counts: &mut BTreeMap<RecordKind, u64>) {
     let steps = 100 + run.noise.below(900);
     for _ in 0..steps {
         run.step();
+        run.sound();
     }
     let state = run.crash();
+    if std::env::var("K").is_ok() {
+        for n in 0..run.live.keepable().1 {
+            println!("{}", run.live.show(n));
+        }
+        println!("checkpoint {}", state.checkpoint_at);
+    }
     for (kind, count) in run.live.counts() {
         *counts.entry(*kind).or_default() += count;
     }
+    // Where nothing was lost and nothing open, recovery arrives at the writer's own pages.
+    for session in SESSIONS {
+        while run.live.level(session) > 0 {
+            run.live.commit(session).unwrap();
+        }
+    }
+    let (_, all) = run.live.keepable();
+    let at_end = run.live.crash(all, Tail::Whole).unwrap();
+    assert_eq!(at_end.open, 0);
+    let whole = tempfile::tempdir().unwrap();
+    let (_, file) = recovered(whole.path(), &at_end, seed % 2 == 0);
+    let mut own = file.clone();
+    for (at, page) in own.chunks_exact_mut(kind.page_size.bytes()).enumerate().skip(2) {
+        page.copy_from_slice(run.live.page(Pgno::new(at as u32 - 1)).unwrap());
+    }
+    same_pages(&file, &own, kind.page_size, "recovered against memory");
     let crashed = tempfile::tempdir().unwrap();
     let (_, one) = recovered(crashed.path(), &state, false);
     verify(&crashed.path().join("live.edb"), &state);
@@ -398,22 +461,6 @@ fn run(kind: Kind, seed: u64, counts: &mut BTreeMap<RecordKind, u64>) {
     let (_, other) = recovered(original.path(), &state, true);
     verify(&original.path().join("live.edb"), &state);
     same_pages(&one, &other, kind.page_size, "crashed against original");
-    // Where nothing was lost and nothing open, recovery arrives at the writer's own pages.
-    for session in SESSIONS {
-        while run.live.level(session) > 0 {
-            run.live.commit(session).unwrap();
-        }
-    }
-    let (_, all) = run.live.keepable();
-    let state = run.live.crash(all, Tail::Whole).unwrap();
-    assert_eq!(state.open, 0);
-    let whole = tempfile::tempdir().unwrap();
-    let (_, file) = recovered(whole.path(), &state, seed % 2 == 0);
-    let mut own = file.clone();
-    for (at, page) in own.chunks_exact_mut(kind.page_size.bytes()).enumerate().skip(2) {
-        page.copy_from_slice(run.live.page(Pgno::new(at as u32 - 1)).unwrap());
-    }
-    same_pages(&file, &own, kind.page_size, "recovered against memory");
     assert_eq!(state.model.len(), TABLES);
 }
 
@@ -480,4 +527,51 @@ fn new_logs() {
     assert_seen(&counts, &COMMON);
     let wanted = [RecordKind::SPLIT, RecordKind::MERGE, RecordKind::CONVERT_FDP, RecordKind::DELTA64];
     assert_seen(&counts, &wanted);
+}
+
+#[test]
+#[ignore]
+fn bisect() {
+    let kind = KINDS[std::env::var("K").unwrap().parse::<usize>().unwrap()];
+    let seed: u64 = std::env::var("S").unwrap().parse().unwrap();
+    for steps in 1..1000 {
+        let mut run = Run::new(kind, seed);
+        let _ = run.noise.below(900);
+        let mut before = 0;
+        for _ in 0..steps {
+            before = run.live.keepable().1;
+            run.step();
+        }
+        for session in SESSIONS {
+            while run.live.level(session) > 0 {
+                run.live.commit(session).unwrap();
+            }
+        }
+        let (_, all) = run.live.keepable();
+        let at_end = run.live.crash(all, Tail::Whole).unwrap();
+        let whole = tempfile::tempdir().unwrap();
+        let ok = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let (_, file) = recovered(whole.path(), &at_end, true);
+            let mut own = file.clone();
+            for (at, page) in own.chunks_exact_mut(kind.page_size.bytes()).enumerate().skip(2) {
+                page.copy_from_slice(run.live.page(Pgno::new(at as u32 - 1)).unwrap());
+            }
+            same_pages(&file, &own, kind.page_size, "recovered against memory");
+        }));
+        if ok.is_err() {
+            println!("step {steps}, records {before} to {all}");
+            for n in before..all {
+                println!("{}", run.live.show(n));
+            }
+            return;
+        }
+    }
+}
+
+#[test]
+#[ignore]
+fn one() {
+    let kind = KINDS[std::env::var("K").unwrap().parse::<usize>().unwrap()];
+    let seed: u64 = std::env::var("S").unwrap().parse().unwrap();
+    run(kind, seed, &mut BTreeMap::new());
 }

@@ -307,10 +307,7 @@ impl Live {
         match pointer {
             Pointer::Gone => merge.flags = Merge::DELETE_NODE,
             Pointer::Left => merge.flags = Merge::DELETE_NODE | Merge::KEY_CHANGE,
-            Pointer::Key(_, key) => {
-                merge.flags = Merge::KEY_CHANGE;
-                merge.separator = key;
-            }
+            Pointer::Key(..) => merge.flags = Merge::KEY_CHANGE,
         }
         debug_assert!(at > 0 || path.above.last().is_some_and(|above| above.0 == *pgno));
         self.append(&Record::Merge(head, merge))?;
@@ -362,6 +359,12 @@ impl Live {
         merge.size_total = lines::total(&[], &plan.moved) as u16;
         merge.size_max_total = merge.size_total;
         merge.line_merge = plan.line as u16;
+        // The key stands here, whichever level gets it. [engine]
+        let key = plan.above.iter().find_map(|(_, _, pointer)| match pointer {
+            Pointer::Key(_, key) => Some(&key[..]),
+            Pointer::Gone | Pointer::Left => None,
+        });
+        merge.separator = key.unwrap_or_default();
         merge.kind_number = match plan.kind {
             MergeKind::FullRight => 2,
             MergeKind::PartialRight => 3,

@@ -129,6 +129,8 @@ pub struct Live {
     initial: Vec<Content>,
     sessions: BTreeMap<ProcId, Session>,
     spans: Vec<Span>,
+    /// The record with which the transaction began that the last page record belongs to.
+    acting: std::cell::Cell<usize>,
     /// Number of the record of each commit, and what was committed.
     history: Vec<(usize, Vec<sessions::Effect>)>,
     random: Random,
@@ -197,6 +199,7 @@ impl Live {
             initial: Vec::new(),
             sessions: BTreeMap::new(),
             spans: Vec::new(),
+            acting: std::cell::Cell::new(usize::MAX),
             history: Vec::new(),
             header,
         };
@@ -267,6 +270,10 @@ impl Live {
     #[must_use]
     pub fn page(&self, pgno: Pgno) -> Option<&[u8]> {
         self.pages.view(pgno).ok().map(|page| page.bytes())
+    }
+
+    pub fn show(&self, n: usize) -> String {
+        self.log.show(n)
     }
 
     fn tree(&self, tree: usize) -> Result<Tree, LiveError> {

@@ -70,8 +70,15 @@ impl Pages {
     /// Records `first` to `last` changed the page.
     pub fn changed(&mut self, pgno: Pgno, first: usize, last: usize) {
         let dirt = self.dirt.entry(pgno).or_default();
-        dirt.first.get_or_insert(first);
+        dirt.first = Some(dirt.first.map_or(first, |before| before.min(first)));
         dirt.last = last;
+    }
+
+    /// A dirty page must not reach the disk before `record` has.
+    pub fn wait_for(&mut self, pgno: Pgno, record: usize) {
+        if let Some(dirt) = self.dirt.get_mut(&pgno).filter(|dirt| dirt.first.is_some()) {
+            dirt.last = dirt.last.max(record);
+        }
     }
 
     /// `page` must not reach the disk before `other` has record `record` there.

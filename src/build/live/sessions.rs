@@ -154,6 +154,12 @@ impl Live {
         }
         if to == 0 {
             let versions = std::mem::take(&mut session.versions);
+            // Without what was there before in the log, such a page may not be on disk before the commit is. [engine]
+            for version in versions.iter().filter(|version| version.needs_info) {
+                for pgno in &version.pages {
+                    self.pages.wait_for(*pgno, number);
+                }
+            }
             let effects = versions.into_iter().filter_map(|version| version.effect);
             self.history.push((number, effects.collect()));
             self.end_span(procid, number);
@@ -201,6 +207,8 @@ impl Live {
         let Some(node) = path.found else {
             return Err(LiveError::Contradiction("a node to be undone is gone"));
         };
+        // The engine logs what was there before at the latest now. [engine]
+        self.log_undo_info_of(procid, version.rceid, path.leaf)?;
         let after = self.next_dbtime();
         let place = (path.leaf, path.line);
         let mut head = self.node_head(RecordKind::UNDO, procid, version.tree, place, after)?;
@@ -259,6 +267,8 @@ impl Live {
         after: DbTime,
     ) -> Result<PageHead, LiveError> {
         let session = self.sessions.get(&procid);
+        let span = session.and_then(|session| self.spans.get(session.span));
+        self.acting.set(span.map_or(usize::MAX, |span| span.begin));
         Ok(PageHead {
             kind,
             procid,
@@ -285,6 +295,8 @@ impl Live {
         page.set_dbtime(after);
         let flags = page.view().flags().bits() & !PageFlags::SCRUBBED;
         page.set_flags(PageFlags::new(flags));
+        // Recovery must see the transaction begin, or it takes the change for done.
+        let first = first.min(self.acting.get());
         self.pages.changed(pgno, first, last);
         Ok(())
     }
@@ -344,31 +356,58 @@ impl Live {
             }
         }
         let mut last = None;
-        let none = DbTime::new(u64::MAX);
         for (procid, version) in wanted {
-            let place = (pgno, 0);
-            let kind = RecordKind::UNDO_INFO;
-            let mut head = self.node_head(kind, procid, version.tree, place, none)?;
-            head.page.before = none;
-            head.page.level = version.level;
-            head.rceid = version.rceid;
-            let before = match &version.change {
-                Change::Replace(before) => &before[..],
-                _ => &[],
-            };
-            last = Some(self.append(&Record::UndoInfo(
-                head,
-                UndoInfo {
-                    oper: version.change.oper(),
-                    max_size: before.len() as i16,
-                    delta: 0,
-                    key: &version.key,
-                    bookmark_data: &[],
-                    before,
-                },
-            ))?);
+            last = Some(self.append_undo_info(procid, &version, pgno)?);
         }
         Ok(last)
+    }
+
+    /// Logs what one change replaced, if it is not in the log.
+    fn log_undo_info_of(
+        &mut self,
+        procid: ProcId,
+        rceid: RceId,
+        pgno: Pgno,
+    ) -> Result<(), LiveError> {
+        let session = self.sessions.entry(procid).or_default();
+        let pending = |version: &&mut Version| version.rceid == rceid && version.needs_info;
+        let Some(version) = session.versions.iter_mut().find(pending) else {
+            return Ok(());
+        };
+        version.needs_info = false;
+        let version = version.clone();
+        self.append_undo_info(procid, &version, pgno)?;
+        Ok(())
+    }
+
+    fn append_undo_info(
+        &mut self,
+        procid: ProcId,
+        version: &Version,
+        pgno: Pgno,
+    ) -> Result<usize, LiveError> {
+        let none = DbTime::new(u64::MAX);
+        let place = (pgno, 0);
+        let kind = RecordKind::UNDO_INFO;
+        let mut head = self.node_head(kind, procid, version.tree, place, none)?;
+        head.page.before = none;
+        head.page.level = version.level;
+        head.rceid = version.rceid;
+        let before = match &version.change {
+            Change::Replace(before) => &before[..],
+            _ => &[],
+        };
+        self.append(&Record::UndoInfo(
+            head,
+            UndoInfo {
+                oper: version.change.oper(),
+                max_size: before.len() as i16,
+                delta: 0,
+                key: &version.key,
+                bookmark_data: &[],
+                before,
+            },
+        ))
     }
 
     /// Nodes of a tree are on `to` now.
