@@ -13,16 +13,17 @@ use exutil::build::live::{CrashState, Done, Live, LiveOptions, LiveRows};
 use exutil::build::logs::{LogFormat, Tail};
 use exutil::build::{DatabaseBuilder, TableInfo};
 use exutil::check::{CheckOptions, check};
-use exutil::db::{Database, PageBytes};
+use exutil::db::Database;
 use exutil::format::dbheader::DbState;
 use exutil::format::ids::{Objid, PageSize, Pgno};
-use exutil::format::logrec::{ProcId, RecordKind};
+use exutil::format::logrec::{ProcId, Record, RecordKind};
 use exutil::format::page::{NodeFlags, Page, PageFlags};
 use exutil::format::stamp::LogTime;
+use exutil::log::generation::LoadedLog;
 use exutil::ops::recover::{RecoverOptions, RecoverReport, recover};
 use exutil::progress::Silent;
 use exutil::recover::attach::Places;
-use exutil::storage::RealDisk;
+use exutil::storage::{Memory, RealDisk};
 use exutil::tree::walk::{Descent, Visit};
 use samples::Noise;
 
@@ -87,11 +88,15 @@ struct Run {
     roots: Vec<Pgno>,
     /// Names that were used, for each table.
     names: Vec<Vec<Vec<u8>>>,
+    /// The data that a key was written with last.
+    written: BTreeMap<(usize, Vec<u8>), Vec<u8>>,
 }
 
 fn name(noise: &mut Noise) -> Vec<u8> {
-    let folders = ["", "Top/Inbox/", "Top/Inbox/Project alpha/", "Top/Outbox/", "zz"];
-    let folder = folders[noise.below(5) as usize];
+    // A long name makes pointers long, and so trees deep.
+    let long = format!("Top/Inbox/{}/", "Project alpha ".repeat(8));
+    let folders = ["", "Top/Inbox/", &long, &long, "Top/Outbox/", "zz"];
+    let folder = folders[noise.below(6) as usize];
     format!("{folder}{:05}", noise.below(90_000)).into_bytes()
 }
 
@@ -102,13 +107,16 @@ impl Run {
         options.spare_pages = 500;
         let mut builder = DatabaseBuilder::new(Cursor::new(Vec::new()), options).unwrap();
         let rows = vec![
-            LiveRows::new("large", 60, kind.page_size),
+            LiveRows::new("large", 150, kind.page_size),
             LiveRows::new("small", 5, kind.page_size),
         ];
         let mut roots: Vec<(Pgno, Objid)> = Vec::new();
         let mut names = Vec::new();
         for (at, table) in rows.iter().enumerate() {
-            let count = [noise.below(120), noise.below(4)][at];
+            // Some trees have several levels from the start.
+            let many = kind.page_size.bytes() <= 4096 && noise.below(2) == 0;
+            let most = if many { 1600 } else { 120 };
+            let count = [noise.below(most), noise.below(4)][at];
             let mut all: Vec<Vec<u8>> = (0..count).map(|_| name(&mut noise)).collect();
             all.sort();
             all.dedup();
@@ -142,6 +150,7 @@ impl Run {
             live,
             roots: roots.iter().map(|(root, _)| *root).collect(),
             names,
+            written: BTreeMap::new(),
         }
     }
 
@@ -169,6 +178,22 @@ impl Run {
         self.rows[table].node(name, count, -5, &body).unwrap()
     }
 
+    /// Deletes neighbours, so that whole leaves become empty.
+    fn delete_many(&mut self, session: ProcId, table: usize) {
+        let content = self.live.content(table).unwrap();
+        let from = self.noise.below(content.len() as u64 + 1) as usize;
+        let most = self.noise.below(50) as usize;
+        for key in content.keys().skip(from).take(most) {
+            self.live.delete(session, table, key).unwrap();
+        }
+        while self.live.level(session) > 0 {
+            self.live.commit(session).unwrap();
+        }
+        for _ in 0..8 {
+            self.live.merge_some(table).unwrap();
+        }
+    }
+
     /// One random thing.
     fn step(&mut self) {
         let table = usize::from(self.noise.below(3) == 0);
@@ -187,12 +212,17 @@ impl Run {
                 let (key, data) = self.node(table, &new);
                 if self.live.insert(session, table, &key, &data).unwrap() == Done::Yes {
                     self.names[table].push(new);
+                    self.written.insert((table, key), data);
                 }
             }
             12..=15 => {
-                // A name that may have been deleted.
+                // A name that may have been deleted; perhaps it comes back as it was.
                 let name = self.some_name(table);
-                let (key, data) = self.node(table, &name);
+                let (key, mut data) = self.node(table, &name);
+                let written = self.written.get(&(table, key.clone()));
+                if let Some(written) = written.filter(|_| self.noise.below(2) == 0) {
+                    data.clone_from(written);
+                }
                 self.live.insert(session, table, &key, &data).unwrap();
             }
             16..=22 => {
@@ -203,7 +233,8 @@ impl Run {
             23..=25 => {
                 let name = self.some_name(table);
                 let (key, _) = self.node(table, &name);
-                let wide = matches!(self.kind.format, LogFormat::Segments) && self.noise.below(2) == 0;
+                let wide =
+                    matches!(self.kind.format, LogFormat::Segments) && self.noise.below(2) == 0;
                 let offset = if wide {
                     LiveRows::SUM_OFFSET
                 } else {
@@ -221,6 +252,7 @@ impl Run {
                     self.live.delete(session, table, &key).unwrap();
                 }
             }
+            31 if self.noise.below(3) == 0 => self.delete_many(session, table),
             31 => {
                 self.live.clean_up(table).unwrap();
             }
@@ -266,10 +298,15 @@ impl Run {
         let page = Page::new(self.live.page(pgno).unwrap(), self.kind.page_size).unwrap();
         let keys: Vec<Vec<u8>> = page.nodes().map(|node| node.unwrap().key()).collect();
         for pair in keys.windows(2) {
-            assert!(pair[0] < pair[1] || pair[1].is_empty(), "page {pgno} {keys:?}");
+            assert!(
+                pair[0] < pair[1] || pair[1].is_empty(),
+                "page {pgno} {keys:?}"
+            );
         }
         if page.flags().is_leaf() {
-            let last = keys.last().is_some_and(|last| !high.is_empty() && last[..] >= *high);
+            let last = keys
+                .last()
+                .is_some_and(|last| !high.is_empty() && last[..] >= *high);
             let first = keys.first().is_some_and(|first| first[..] < *low);
             assert!(!first && !last, "leaf {pgno} {keys:?}");
             return;
@@ -323,16 +360,6 @@ fn recovered(dir: &Path, state: &CrashState, from_original: bool) -> (RecoverRep
     } else {
         std::fs::write(&path, &state.database).unwrap();
         std::fs::write(dir.join("E00.chk"), &state.checkpoint).unwrap();
-    }
-    if std::env::var("K").is_ok() {
-        for log in &state.logs {
-            let log = exutil::log::generation::LoadedLog::load(&dir.join(&log.name)).unwrap();
-            println!("LOG {:?} {:?}", log.generation(), log.scan);
-            let mut reader = log.records();
-            while let Some(placed) = reader.next().unwrap() {
-                println!("READ {} {}", placed.at, placed.bytes.len());
-            }
-        }
     }
     let report = recover(&options(dir), &RealDisk, &Silent).unwrap();
     assert!(report.replayed);
@@ -389,7 +416,9 @@ fn meaning(bytes: &[u8], size: PageSize) -> impl PartialEq + std::fmt::Debug + u
 /// Compares all pages that at least one of the files uses.
 fn same_pages(a: &[u8], b: &[u8], size: PageSize, what: &str) {
     assert_eq!(a.len(), b.len(), "{what}");
-    let pages = a.chunks_exact(size.bytes()).zip(b.chunks_exact(size.bytes()));
+    let pages = a
+        .chunks_exact(size.bytes())
+        .zip(b.chunks_exact(size.bytes()));
     for (number, (a, b)) in pages.enumerate().skip(2) {
         if a != b {
             let (a, b) = (meaning(a, size), meaning(b, size));
@@ -402,9 +431,18 @@ fn verify(path: &Path, state: &CrashState) {
     let db = Database::open(path, None).unwrap();
     for (table, model) in ["large", "small"].iter().zip(&state.model) {
         let found = content(&db, table);
-        let lost: Vec<_> = model.iter().filter(|(key, data)| found.get(*key) != Some(data)).collect();
-        let more: Vec<_> = found.iter().filter(|(key, data)| model.get(*key) != Some(data)).collect();
-        assert!(lost.is_empty() && more.is_empty(), "{table}: lost {lost:?}, more {more:?}");
+        let lost: Vec<_> = model
+            .iter()
+            .filter(|(key, data)| found.get(*key) != Some(data))
+            .collect();
+        let more: Vec<_> = found
+            .iter()
+            .filter(|(key, data)| model.get(*key) != Some(data))
+            .collect();
+        assert!(
+            lost.is_empty() && more.is_empty(),
+            "{table}: lost {lost:?}, more {more:?}"
+        );
     }
     let report = check(&db, None, &CheckOptions::default(), &Silent);
     let errors: Vec<_> = report
@@ -413,11 +451,41 @@ fn verify(path: &Path, state: &CrashState) {
         .filter(|finding| finding.problem != exutil::problem::Problem::SpaceLeaked)
         .collect();
     assert!(errors.is_empty(), "{errors:?}");
-    let _ = PageBytes::new(db.page_size());
 }
 
-/// Runs one seed; adds to the counts of records.
-fn run(kind: Kind, seed: u64, counts: &mut BTreeMap<RecordKind, u64>) {
+/// What was seen in the logs: record types, and what splits and merges did.
+type Seen = BTreeMap<String, u64>;
+
+/// Counts the records of a crash's logs.
+fn count(state: &CrashState, seen: &mut Seen) {
+    for log in &state.logs {
+        let storage = Memory::new(log.bytes.clone());
+        let log = LoadedLog::from_storage(&storage, Path::new(&log.name)).unwrap();
+        let mut reader = log.records();
+        while let Some(placed) = reader.next().unwrap() {
+            let kind = RecordKind::new(placed.bytes[0]);
+            *seen.entry(kind.to_string()).or_default() += 1;
+            let what = match Record::parse(placed.bytes).unwrap() {
+                Record::Split(_, split) if split.new.is_null() => "pointer".to_owned(),
+                Record::Split(_, split) => {
+                    let leaf = split.new_flags & PageFlags::LEAF != 0;
+                    let level = if leaf { "leaf" } else { "internal" };
+                    format!(
+                        "{level} {:?} {:?}",
+                        split.split_kind().unwrap(),
+                        split.oper().unwrap()
+                    )
+                }
+                Record::Merge(_, merge) => format!("{:?}", merge.merge_kind().unwrap()),
+                _ => continue,
+            };
+            *seen.entry(what).or_default() += 1;
+        }
+    }
+}
+
+/// Runs one seed; adds to what was seen.
+fn run(kind: Kind, seed: u64, seen: &mut Seen) {
     let mut run = Run::new(kind, seed);
     let steps = 100 + run.noise.below(900);
     for _ in 0..steps {
@@ -425,15 +493,6 @@ fn run(kind: Kind, seed: u64, counts: &mut BTreeMap<RecordKind, u64>) {
         run.sound();
     }
     let state = run.crash();
-    if std::env::var("K").is_ok() {
-        for n in 0..run.live.keepable().1 {
-            println!("{}", run.live.show(n));
-        }
-        println!("checkpoint {}", state.checkpoint_at);
-    }
-    for (kind, count) in run.live.counts() {
-        *counts.entry(*kind).or_default() += count;
-    }
     // Where nothing was lost and nothing open, recovery arrives at the writer's own pages.
     for session in SESSIONS {
         while run.live.level(session) > 0 {
@@ -445,8 +504,13 @@ fn run(kind: Kind, seed: u64, counts: &mut BTreeMap<RecordKind, u64>) {
     assert_eq!(at_end.open, 0);
     let whole = tempfile::tempdir().unwrap();
     let (_, file) = recovered(whole.path(), &at_end, seed % 2 == 0);
+    count(&at_end, seen);
     let mut own = file.clone();
-    for (at, page) in own.chunks_exact_mut(kind.page_size.bytes()).enumerate().skip(2) {
+    for (at, page) in own
+        .chunks_exact_mut(kind.page_size.bytes())
+        .enumerate()
+        .skip(2)
+    {
         page.copy_from_slice(run.live.page(Pgno::new(at as u32 - 1)).unwrap());
     }
     same_pages(&file, &own, kind.page_size, "recovered against memory");
@@ -465,113 +529,89 @@ fn run(kind: Kind, seed: u64, counts: &mut BTreeMap<RecordKind, u64>) {
 }
 
 /// Runs seeds of several kinds.
-fn runs(kinds: &[Kind], seeds: std::ops::Range<u64>) -> BTreeMap<RecordKind, u64> {
-    let mut counts = BTreeMap::new();
+fn runs(kinds: &[Kind], seeds: std::ops::Range<u64>) -> Seen {
+    let mut seen = Seen::new();
     for seed in seeds {
         for (at, kind) in kinds.iter().enumerate() {
             let seed = seed * 100 + at as u64;
             let done = std::panic::catch_unwind(|| {
-                let mut counts = BTreeMap::new();
-                run(*kind, seed, &mut counts);
-                counts
+                let mut seen = Seen::new();
+                run(*kind, seed, &mut seen);
+                seen
             });
             let Ok(new) = done else {
                 panic!("{kind:?}, seed {seed}");
             };
-            for (kind, count) in new {
-                *counts.entry(kind).or_default() += count;
+            for (what, count) in new {
+                *seen.entry(what).or_default() += count;
             }
         }
     }
-    counts
+    println!("{seen:#?}");
+    seen
 }
 
-fn assert_seen(counts: &BTreeMap<RecordKind, u64>, wanted: &[RecordKind]) {
-    println!("{counts:?}");
-    for kind in wanted {
-        assert!(counts.get(kind).copied().unwrap_or(0) > 3, "{kind}: {counts:?}");
+/// What every engine logs.
+const COMMON: [&str; 26] = [
+    "Insert",
+    "FlagInsert",
+    "FlagInsertAndReplaceData",
+    "FlagDelete",
+    "Replace",
+    "ReplaceD",
+    "Delete",
+    "Delta",
+    "Undo",
+    "UndoInfo",
+    "SetExternalHeader",
+    "Rollback",
+    "pointer",
+    "leaf Vertical None",
+    "leaf Vertical Insert",
+    "leaf Append Insert",
+    "leaf Right None",
+    "leaf Right Insert",
+    "leaf Right Replace",
+    "leaf Right FlagInsertAndReplaceData",
+    "internal Vertical None",
+    "internal Vertical Insert",
+    "internal Right Insert",
+    "EmptyPage",
+    "FullRight",
+    "PartialRight",
+];
+
+fn assert_seen(seen: &Seen, more: &[&str]) {
+    for what in COMMON.iter().chain(more) {
+        let times = seen.get(*what).copied().unwrap_or(0);
+        assert!(times > 0, "{what} was not tried");
     }
 }
 
-const COMMON: [RecordKind; 10] = [
-    RecordKind::INSERT,
-    RecordKind::FLAG_INSERT_AND_REPLACE_DATA,
-    RecordKind::FLAG_DELETE,
-    RecordKind::REPLACE,
-    RecordKind::REPLACE_D,
-    RecordKind::DELETE,
-    RecordKind::DELTA,
-    RecordKind::UNDO,
-    RecordKind::UNDO_INFO,
-    RecordKind::SET_EXTERNAL_HEADER,
-];
-
 #[test]
 fn old_logs_without_images() {
-    let counts = runs(&KINDS[..6], 0..4);
-    assert_seen(&counts, &COMMON);
-    let wanted = [RecordKind::SPLIT_OLD, RecordKind::MERGE_OLD, RecordKind::CONVERT_FDP_OLD];
-    assert_seen(&counts, &wanted);
+    let seen = runs(&KINDS[..6], 0..4);
+    assert_seen(&seen, &["Split", "Merge", "ConvertFDP", "ConvertFDP2"]);
 }
 
 #[test]
 fn old_logs_with_images() {
-    let counts = runs(&KINDS[6..10], 0..4);
-    assert_seen(&counts, &COMMON);
-    assert_seen(&counts, &[RecordKind::SPLIT, RecordKind::MERGE, RecordKind::CONVERT_FDP]);
+    let seen = runs(&KINDS[6..10], 0..4);
+    assert_seen(&seen, &["Split2", "Merge2", "ConvertFDP2"]);
 }
 
 #[test]
 fn new_logs() {
-    let counts = runs(&KINDS[10..], 0..4);
-    assert_seen(&counts, &COMMON);
-    let wanted = [RecordKind::SPLIT, RecordKind::MERGE, RecordKind::CONVERT_FDP, RecordKind::DELTA64];
-    assert_seen(&counts, &wanted);
+    let seen = runs(&KINDS[10..], 0..4);
+    let more = ["Split2", "Merge2", "ConvertFDP2", "Delta64"];
+    assert_seen(&seen, &more);
+    assert_seen(&seen, &["FullLeft", "PartialLeft"]);
 }
 
+/// Many seeds; `EXUTIL_SEEDS` says how many.
 #[test]
-#[ignore]
-fn bisect() {
-    let kind = KINDS[std::env::var("K").unwrap().parse::<usize>().unwrap()];
-    let seed: u64 = std::env::var("S").unwrap().parse().unwrap();
-    for steps in 1..1000 {
-        let mut run = Run::new(kind, seed);
-        let _ = run.noise.below(900);
-        let mut before = 0;
-        for _ in 0..steps {
-            before = run.live.keepable().1;
-            run.step();
-        }
-        for session in SESSIONS {
-            while run.live.level(session) > 0 {
-                run.live.commit(session).unwrap();
-            }
-        }
-        let (_, all) = run.live.keepable();
-        let at_end = run.live.crash(all, Tail::Whole).unwrap();
-        let whole = tempfile::tempdir().unwrap();
-        let ok = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let (_, file) = recovered(whole.path(), &at_end, true);
-            let mut own = file.clone();
-            for (at, page) in own.chunks_exact_mut(kind.page_size.bytes()).enumerate().skip(2) {
-                page.copy_from_slice(run.live.page(Pgno::new(at as u32 - 1)).unwrap());
-            }
-            same_pages(&file, &own, kind.page_size, "recovered against memory");
-        }));
-        if ok.is_err() {
-            println!("step {steps}, records {before} to {all}");
-            for n in before..all {
-                println!("{}", run.live.show(n));
-            }
-            return;
-        }
-    }
-}
-
-#[test]
-#[ignore]
-fn one() {
-    let kind = KINDS[std::env::var("K").unwrap().parse::<usize>().unwrap()];
-    let seed: u64 = std::env::var("S").unwrap().parse().unwrap();
-    run(kind, seed, &mut BTreeMap::new());
+#[ignore = "takes minutes"]
+fn many_seeds() {
+    let seeds = std::env::var("EXUTIL_SEEDS").map_or(20, |seeds| seeds.parse().unwrap());
+    runs(&KINDS, 1000..1000 + seeds);
 }

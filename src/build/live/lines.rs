@@ -121,7 +121,12 @@ mod tests {
 
     #[test]
     fn separators_are_short_and_in_between() {
-        for (left, right) in [("abc", "abd"), ("ab", "abc"), ("a", "zebra"), ("abcx", "abd")] {
+        for (left, right) in [
+            ("abc", "abd"),
+            ("ab", "abc"),
+            ("a", "zebra"),
+            ("abcx", "abd"),
+        ] {
             let (left, right) = (left.as_bytes(), right.as_bytes());
             let between = separator(left, right);
             assert!(left < &between[..] && &between[..] <= right);

@@ -86,7 +86,13 @@ impl Live {
             .filter(|(_, possible)| *possible)
             .map(|(kind, _)| kind)
             .collect();
-        let pick = self.random.below(possible.len());
+        // A leaf without nodes mostly goes as a whole.
+        let whole = empty && !self.random.once_in(4);
+        let pick = if whole {
+            0
+        } else {
+            self.random.below(possible.len())
+        };
         let Some(kind) = possible.get(pick).copied() else {
             return Ok(None);
         };
@@ -107,7 +113,10 @@ impl Live {
             kind,
             line: at,
             above: self.plan_above(path, kind, &moved, &stay)?,
-            moved: moved.into_iter().filter(|line| !line.is_deleted()).collect(),
+            moved: moved
+                .into_iter()
+                .filter(|line| !line.is_deleted())
+                .collect(),
             stay,
             left,
             right,

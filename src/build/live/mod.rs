@@ -272,10 +272,6 @@ impl Live {
         self.pages.view(pgno).ok().map(|page| page.bytes())
     }
 
-    pub fn show(&self, n: usize) -> String {
-        self.log.show(n)
-    }
-
     fn tree(&self, tree: usize) -> Result<Tree, LiveError> {
         self.trees
             .get(tree)
@@ -321,7 +317,10 @@ fn stream_options(options: &LiveOptions, header: &DbHeader, size: PageSize) -> S
         page_size: size.bytes() as u16,
         sign_log: header.sign_log,
         // The stream goes on behind the generation in which the database was last consistent.
-        first: (header.last_consistent.generation.next(), header.last_consistent_time),
+        first: (
+            header.last_consistent.generation.next(),
+            header.last_consistent_time,
+        ),
         created: time(),
         environment: environment(options),
     }

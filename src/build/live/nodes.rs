@@ -180,9 +180,7 @@ impl Live {
         head.rceid = self.next_rceid();
         let number = self.append(&Record::FlagDelete(head))?;
         let flags = node.flags | NodeFlags::DELETED | NodeFlags::VERSION;
-        self.pages
-            .edit(path.leaf)?
-            .set_node_flags(path.line, flags);
+        self.pages.edit(path.leaf)?.set_node_flags(path.line, flags);
         self.stamp(path.leaf, after, number, number)?;
         let effect = Effect::Remove(tree, key.to_vec());
         let name = (head.rceid, tree, key);
@@ -201,8 +199,7 @@ impl Live {
         let mut left = nodes.len();
         let mut removed = 0;
         for (line, node) in nodes.iter().enumerate().rev() {
-            if !node.is_deleted() || self.has_versions(tree, &node.key) || (left == 1 && !is_root)
-            {
+            if !node.is_deleted() || self.has_versions(tree, &node.key) || (left == 1 && !is_root) {
                 continue;
             }
             if removed == 0 {
@@ -293,9 +290,7 @@ impl Live {
         head.rceid = self.next_rceid();
         let number = self.append(&Record::FlagInsert(head, &node.key, &node.data))?;
         let flags = node.flags & !NodeFlags::DELETED | NodeFlags::VERSION;
-        self.pages
-            .edit(path.leaf)?
-            .set_node_flags(path.line, flags);
+        self.pages.edit(path.leaf)?.set_node_flags(path.line, flags);
         self.stamp(path.leaf, after, number, number)?;
         let effect = Effect::Put(tree, node.key.clone(), node.data.clone());
         let name = (head.rceid, tree, &node.key[..]);

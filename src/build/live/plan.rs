@@ -7,6 +7,11 @@ use crate::format::ids::Pgno;
 use crate::format::logrec::{RceId, SplitKind, SplitOper};
 use crate::format::page::{NodeFlags, TAG_BYTES};
 
+/// So many pointers an internal page has that is split without need.
+const MANY_POINTERS: usize = 5;
+/// Of so many splits below it one does that.
+const UNNEEDED: usize = 10;
+
 /// The operation that a split is to take along.
 #[derive(Debug, Clone)]
 pub(super) struct Oper {
@@ -106,7 +111,10 @@ impl Live {
         for &(pgno, line) in path.above.iter().rev() {
             let page = self.pages.view(pgno)?;
             let prefix = lines::prefix_of(page);
-            if lines::cost(&prefix, &separator, size_of::<u32>()) <= page.free() {
+            let fits = lines::cost(&prefix, &separator, size_of::<u32>()) <= page.free();
+            // Now and then as if there were no room, so that small trees get several levels, too.
+            let many = page.node_count() >= MANY_POINTERS;
+            if fits && !(many && self.random.once_in(UNNEEDED)) {
                 levels.push(Level {
                     pgno,
                     line,
@@ -161,31 +169,39 @@ impl Live {
         all: Vec<Line>,
     ) -> Result<Option<Parts>, LiveError> {
         let is_root = self.pages.view(pgno)?.flags().is_root();
-        let parts = |kind, first, separator, prefixes: (Option<usize>, Option<usize>), lines| Parts {
-            kind,
-            oper: SplitOper::Insert,
-            line_oper: line,
-            first,
-            lines,
-            prefix_split: prefixes.0,
-            prefix_new: prefixes.1,
-            separator,
-            new: Pgno::NULL,
-        };
+        let parts =
+            |kind, first, separator, prefixes: (Option<usize>, Option<usize>), lines| Parts {
+                kind,
+                oper: SplitOper::Insert,
+                line_oper: line,
+                first,
+                lines,
+                prefix_split: prefixes.0,
+                prefix_new: prefixes.1,
+                separator,
+                new: Pgno::NULL,
+            };
         if is_root {
             let also = self.random.below(all.len());
             let (prefix, bytes) = lines::best_prefix(&all, also);
             let fits = bytes <= self.pages.view(pgno)?.room() - TAG_BYTES;
             let together = fits && self.random.once_in(2);
-            return Ok(together
-                .then(|| parts(SplitKind::Vertical, 0, Vec::new(), (None, prefix), all)));
+            return Ok(
+                together.then(|| parts(SplitKind::Vertical, 0, Vec::new(), (None, prefix), all))
+            );
         }
         let room = self.room(pgno)?;
         let Some((first, prefixes)) = self.divide(room, &all, &vec![0; all.len()]) else {
             return Err(LiveError::Contradiction("an internal page of one node"));
         };
         let separator = all[first - 1].key.clone();
-        Ok(Some(parts(SplitKind::Right, first, separator, prefixes, all)))
+        Ok(Some(parts(
+            SplitKind::Right,
+            first,
+            separator,
+            prefixes,
+            all,
+        )))
     }
 
     fn plan_leaf(
@@ -225,7 +241,10 @@ impl Live {
             let at_end = oper.is_some_and(|oper| inserts && oper.line == before.len());
             let line_oper = oper.map_or(0, |oper| oper.line);
             let kind = oper.map_or(SplitOper::None, |oper| oper.kind);
-            let parts = |kind_of, first: usize, prefixes: (Option<usize>, Option<usize>), all: Vec<Line>| Parts {
+            let parts = |kind_of,
+                         first: usize,
+                         prefixes: (Option<usize>, Option<usize>),
+                         all: Vec<Line>| Parts {
                 kind: kind_of,
                 oper: kind,
                 line_oper,
@@ -267,7 +286,10 @@ impl Live {
     }
 
     /// Chooses where to divide lines among two pages, and the prefixes of both.
-    #[allow(clippy::type_complexity, reason = "the line, and a prefix for each page")]
+    #[allow(
+        clippy::type_complexity,
+        reason = "the line, and a prefix for each page"
+    )]
     fn divide(
         &mut self,
         room: usize,

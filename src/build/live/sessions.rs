@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::nodes::apply_sum;
-use super::{DBID, Live, LiveError, Content};
+use super::{Content, DBID, Live, LiveError};
 use crate::format::ids::{DbTime, Pgno};
 use crate::format::logrec::{
     Begin, Commit, NodeHead, OperKind, PageHead, ProcId, RceId, Record, RecordKind, TrxId, Undo,

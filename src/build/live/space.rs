@@ -3,8 +3,8 @@
 use super::{CONVERT2_SINCE, DBID, Live, LiveError, Tree};
 use crate::build::logs::LogFormat;
 use crate::format::ids::{Objid, Pgno};
-use crate::format::logrec::{NodeHead, PageHead, ProcId, RceId, Record, RecordKind, SpaceTrees};
 use crate::format::logrec::Replace;
+use crate::format::logrec::{NodeHead, PageHead, ProcId, RceId, Record, RecordKind, SpaceTrees};
 use crate::format::page::{PageFlags, TAG_BYTES};
 
 /// Flag of a space header: the object has space trees.
@@ -318,7 +318,12 @@ impl Live {
     }
 
     /// Gives a page back to its tree's space. It is lost, as the engine may lose one, when its place is full.
-    pub(super) fn free(&mut self, procid: ProcId, tree: usize, pgno: Pgno) -> Result<(), LiveError> {
+    pub(super) fn free(
+        &mut self,
+        procid: ProcId,
+        tree: usize,
+        pgno: Pgno,
+    ) -> Result<(), LiveError> {
         let tree = self.tree(tree)?;
         let [pages, parent, flags, last] = self.space_header(tree)?;
         if flags & MULTIPLE == 0 {

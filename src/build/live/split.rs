@@ -235,9 +235,7 @@ impl Live {
                 &oper.data,
                 oper.rceid_replace.unwrap_or(oper.rceid),
             ),
-            SplitOper::Insert | SplitOper::None => {
-                Record::Insert(head, &[], &oper.key, &oper.data)
-            }
+            SplitOper::Insert | SplitOper::None => Record::Insert(head, &[], &oper.key, &oper.data),
         };
         self.append(&record)?;
         Ok(())
@@ -272,7 +270,9 @@ impl Live {
         let (flags, right) = (page.flags().bits() & !OWN_FLAGS, page.next());
         let is_leaf = page.flags().is_leaf();
         let new_flags = PageFlags::new(flags & !PageFlags::ROOT);
-        let prefix = parts.prefix_new.map(|at| &parts.lines[parts.first + at].key[..]);
+        let prefix = parts
+            .prefix_new
+            .map(|at| &parts.lines[parts.first + at].key[..]);
         let mut new = self.pages.edit(parts.new)?;
         new.init(parts.new, owner.objid, new_flags, after);
         new.set_external_header(&[prefix.unwrap_or_default()])?;

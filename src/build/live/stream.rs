@@ -81,13 +81,6 @@ impl Stream {
         self.durable = self.durable.max(number + 1);
     }
 
-    pub fn show(&self, n: usize) -> String {
-        match &self.entries[n] {
-            Entry::Flush => "flush".into(),
-            Entry::Record(bytes) => format!("{} {:?}", self.placed[n].0, Record::parse(bytes)),
-        }
-    }
-
     pub const fn durable(&self) -> usize {
         self.durable
     }
