@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn days_are_counted_right() {
-        let at = |seconds, millis| {
+        let at = |seconds: u64, millis: u64| {
             LogTime::from_unix(std::time::Duration::from_millis(seconds * 1000 + millis))
                 .to_string()
         };
