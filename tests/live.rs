@@ -503,7 +503,7 @@ fn run(kind: Kind, seed: u64, seen: &mut Seen) {
     let at_end = run.live.crash(all, Tail::Whole).unwrap();
     assert_eq!(at_end.open, 0);
     let whole = tempfile::tempdir().unwrap();
-    let (_, file) = recovered(whole.path(), &at_end, seed % 2 == 0);
+    let (_, file) = recovered(whole.path(), &at_end, seed.is_multiple_of(2));
     count(&at_end, seen);
     let mut own = file.clone();
     for (at, page) in own

@@ -1,6 +1,6 @@
 //! Pages from and to the space of a tree. [format notes chapter 5; log notes 7.5]
 
-use super::{CONVERT2_SINCE, DBID, Live, LiveError, Tree};
+use super::{CONVERT2_SINCE, Live, LiveError, Tree};
 use crate::build::logs::LogFormat;
 use crate::format::ids::{Objid, Pgno};
 use crate::format::logrec::Replace;
@@ -343,11 +343,5 @@ impl Live {
                 .add_run(procid, tree, available, pgno.get(), 1)
                 .map(|_| ()),
         }
-    }
-
-    /// The number of the database in the log.
-    #[must_use]
-    pub const fn dbid(&self) -> u8 {
-        DBID.0
     }
 }
