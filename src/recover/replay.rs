@@ -11,7 +11,7 @@ use crate::format::stamp::{Lgpos, LogTime};
 use crate::jet::JetError;
 
 use super::attached::{Attached, Sight, Unsettled};
-use super::pool::{PageState, Pool, Slot};
+use super::pool::{Kept, PageState, Pool, Slot};
 use super::session::{Group, Sessions};
 
 /// Databases of a stream: numbers 1 to 6, 0 is the temporary one.
@@ -55,6 +55,8 @@ pub struct Replay {
     /// What the clock says; one time for all that the replay writes.
     pub now: LogTime,
     pub(super) scratch: Vec<u8>,
+    /// Pages in whose place an image from the log stands while a group is executed.
+    pub(super) stood_in: Vec<Kept>,
     /// The page that the group at hand changed last, where it changes one twice.
     pub(super) group_pages: Vec<(Slot, Pgno, DbTime)>,
 }
@@ -86,6 +88,7 @@ impl Replay {
             ended_at: None,
             now,
             scratch: Vec::new(),
+            stood_in: Vec::new(),
             group_pages: Vec::new(),
         }
     }
@@ -182,6 +185,11 @@ impl Replay {
         let record = Record::parse(bytes).map_err(|fault| self.unreadable(fault))?;
         let is_mark = matches!(record, Record::ShutdownMark);
         let request = self.dispatch(record, bytes)?;
+        // An image only lends its nodes to other pages. The page itself is newer and stays so: not every change since
+        // then is replayed, for its transaction may have begun before the checkpoint. [engine]
+        while let Some(kept) = self.stood_in.pop() {
+            self.pool.put_back(kept);
+        }
         self.pool.trim()?;
         if !matches!(request, Request::Closed(_)) {
             self.ended_at = None;
