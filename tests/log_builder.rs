@@ -212,7 +212,7 @@ fn flushing_twice_ends_nothing() {
         let LogFormat::Ranges { sector } = format else {
             continue;
         };
-        for len in 0..usize::from(sector) {
+        for len in usize::from(sector)..2 * usize::from(sector) {
             let mut builder = LogBuilder::new(options(format, (15, 0), 8)).unwrap();
             builder.append(&nop2(9 + len).unwrap()).unwrap();
             builder.flush().unwrap();
