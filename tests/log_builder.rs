@@ -206,6 +206,28 @@ fn dead_bytes_stay_uncovered() {
     }
 }
 
+/// Written twice with nothing in between, wherever in a sector that is: the chain of ranges goes on.
+#[test]
+fn flushing_twice_ends_nothing() {
+    for format in RANGES {
+        let LogFormat::Ranges { sector } = format else {
+            continue;
+        };
+        for len in usize::from(sector)..2 * usize::from(sector) {
+            let mut builder = LogBuilder::new(options(format, (15, 0), 8)).unwrap();
+            builder.append(&nop2(9 + len).unwrap()).unwrap();
+            builder.flush().unwrap();
+            builder.flush().unwrap();
+            let last = begin0(ProcId(5), 1, TrxId(8));
+            let at = builder.append(&last).unwrap();
+            builder.flush().unwrap();
+            let end = Lgpos::new(at.generation, at.isec, at.ib + 8);
+            let scan = scan(builder.finish(Tail::Whole).pop().unwrap().bytes);
+            assert!(scan.end >= end, "{format:?} {len}: {:?} {end:?}", scan.end);
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_built_is_refused() {
     let mut small = options(RANGES[0], (15, 0), 8);

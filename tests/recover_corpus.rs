@@ -19,7 +19,7 @@ use exutil::format::stamp::Signature;
 use exutil::jet::JetError;
 use exutil::ops::checkpoint::read_checkpoint;
 use exutil::ops::integrity::{IntegrityOptions, check_database};
-use exutil::ops::logs::read_stream;
+use exutil::ops::logs::{GenerationRange, Quiet, read_stream};
 use exutil::ops::recover::RecoverOptions;
 use exutil::progress::Silent;
 use exutil::recover::attach::Places;
@@ -183,7 +183,7 @@ impl Reference {
     /// What must hold of every recovered folder.
     fn sound(&self, dir: &Path, after: &Files, wrong: &mut Vec<String>) {
         let base = &self.arguments[1];
-        let stream = read_stream(dir, base).unwrap();
+        let stream = read_stream(dir, base, GenerationRange::default(), &mut Quiet).unwrap();
         let expect_damage = DAMAGED_LOGS.contains(&self.name.as_str());
         if (stream.jet != JetError::SUCCESS) != expect_damage {
             wrong.push(format!("logs: {}: {:?}", stream.jet, stream.findings));

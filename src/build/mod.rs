@@ -33,6 +33,7 @@ mod core;
 mod error;
 mod file;
 mod index;
+pub mod live;
 pub mod logs;
 mod longvalue;
 mod objids;

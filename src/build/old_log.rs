@@ -119,6 +119,10 @@ impl OldLog {
         let Some(range) = self.ranges.last().copied() else {
             return;
         };
+        if self.at == range.at + CHECKSUM_RECORD {
+            // Nothing came since. At the end of a sector a link from here would be 0, which means that there is none.
+            return;
+        }
         let same_sector = self.at < range.at - range.at % self.sector + self.sector;
         if same_sector {
             self.end_range();

@@ -96,6 +96,7 @@ impl Replay {
     ) -> Result<FrameId> {
         let bytes = self.whole(place, head.pgno, page_move)?;
         let (id, _) = self.pool.load(self.databases[place].slot, head.pgno)?;
+        self.stood_in.push(self.pool.keep(id));
         self.restored(place, id, &bytes)?;
         self.pool.edit(id).set_dbtime(head.before);
         Ok(id)

@@ -86,6 +86,15 @@ pub struct PoolCounts {
     pub spilled: u64,
 }
 
+/// A page as it was, see [`Pool::keep`].
+#[derive(Debug)]
+pub struct Kept {
+    id: FrameId,
+    bytes: Box<[u8]>,
+    state: PageState,
+    dirty: bool,
+}
+
 /// The pages of all databases of a replay.
 pub struct Pool {
     size: PageSize,
@@ -444,6 +453,26 @@ impl Pool {
         frame.dirty = true;
         frame.state = PageState::Uninitialized;
         Ok(())
+    }
+
+    /// What a page is now, for [`Pool::put_back`].
+    #[must_use]
+    pub fn keep(&self, id: FrameId) -> Kept {
+        let frame = &self.frames[id.0 as usize];
+        Kept {
+            id,
+            bytes: frame.bytes.clone(),
+            state: frame.state,
+            dirty: frame.dirty,
+        }
+    }
+
+    /// Makes a page again what it was; no page may have left memory since.
+    pub fn put_back(&mut self, kept: Kept) {
+        let frame = &mut self.frames[kept.id.0 as usize];
+        frame.bytes = kept.bytes;
+        frame.state = kept.state;
+        frame.dirty = kept.dirty;
     }
 
     /// Replaces a page by an image and checks that the image is a page.

@@ -13,7 +13,7 @@ use crate::jet::JetError;
 use super::ahead::{Sources, Touched};
 use super::attached::{Attached, Sight, Unsettled};
 use super::page_file::PageState;
-use super::pool::{Pool, Slot};
+use super::pool::{Kept, Pool, Slot};
 use super::session::{Group, Sessions};
 
 /// Databases of a stream: numbers 1 to 6, 0 is the temporary one.
@@ -59,6 +59,8 @@ pub struct Replay {
     pub(super) scratch: Vec<u8>,
     /// Changes of transactions that never committed and could not be undone: database, page.
     pub not_undone: Vec<(std::path::PathBuf, Pgno)>,
+    /// Pages in whose place an image from the log stands while a group is executed.
+    pub(super) stood_in: Vec<Kept>,
     /// The page that the group at hand changed last, where it changes one twice.
     pub(super) group_pages: Vec<(Slot, Pgno, DbTime)>,
 }
@@ -91,6 +93,7 @@ impl Replay {
             now,
             scratch: Vec::new(),
             not_undone: Vec::new(),
+            stood_in: Vec::new(),
             group_pages: Vec::new(),
         }
     }
@@ -207,7 +210,13 @@ impl Replay {
         self.counts.records += 1;
         let record = Record::parse(bytes).map_err(|fault| self.unreadable(fault))?;
         let is_mark = matches!(record, Record::ShutdownMark);
-        let request = self.dispatch(record, bytes)?;
+        let request = self.dispatch(record, bytes);
+        // An image only lends its nodes to other pages. The page itself is newer and stays so: not every change since
+        // then is replayed, for its transaction may have begun before the checkpoint. [engine]
+        while let Some(kept) = self.stood_in.pop() {
+            self.pool.put_back(kept);
+        }
+        let request = request?;
         self.pool.trim()?;
         if !matches!(request, Request::Closed(_)) {
             self.ended_at = None;

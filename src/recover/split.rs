@@ -113,7 +113,7 @@ impl Replay {
         Ok(level)
     }
 
-    /// Puts the image in a record in place of a page that is newer on disk.
+    /// Puts the image in a record in place of a page that is newer on disk, until the group is done.
     pub(super) fn restore_image(
         &mut self,
         place: usize,
@@ -133,6 +133,7 @@ impl Replay {
                 .into());
         };
         let (id, _) = self.pool.load(self.databases[place].slot, head.pgno)?;
+        self.stood_in.push(self.pool.keep(id));
         if self.pool.restore(id, &bytes) != PageState::Sound {
             let what = "the image of it in the log is no page";
             return Err(self

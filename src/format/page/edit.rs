@@ -172,7 +172,7 @@ mod tests {
     use super::{PageBuf, PageFlags};
     use crate::format::checksum::{Verdict, verify};
     use crate::format::ids::{Objid, PageSize, Pgno};
-    use crate::format::page::Page;
+    use crate::format::page::{Page, dehydrate, rehydrate};
 
     fn accounting_holds(page: Page<'_>) {
         let lines: usize = (0..page.tag_count())
@@ -211,6 +211,21 @@ mod tests {
                 assert_eq!(page.view().node_count(), 2);
                 assert_eq!(verify(&page.seal(), size, pgno), Verdict::Good);
             }
+        }
+    }
+
+    #[test]
+    fn a_page_without_its_gap_gets_it_back() {
+        for size in PageSize::ALL {
+            let (pgno, flags) = (Pgno::new(5), PageFlags::new(0x2802));
+            let mut page = PageBuf::new(size, pgno, Objid::new(7), flags);
+            page.push_node(0, b"a", b"1", 0).unwrap();
+            page.push_node(0, b"z", b"2", 1).unwrap();
+            let bytes = page.view().bytes().to_vec();
+            let short = dehydrate(&bytes, size).unwrap();
+            assert!(short.len() < 120);
+            assert_eq!(rehydrate(&short, size).unwrap(), bytes);
+            assert_eq!(dehydrate(&short, size), None);
         }
     }
 

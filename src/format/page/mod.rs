@@ -28,7 +28,7 @@ pub use check::{CheckScratch, StructureFault};
 pub use edit::{NoRoom, PageBuf};
 pub use flags::PageFlags;
 pub use node::{Node, NodeFault, NodeFlags};
-pub use redo::{PageMut, rehydrate};
+pub use redo::{PageMut, dehydrate, rehydrate};
 
 /// What processors read at once.
 const CACHE_LINE: usize = 64;

@@ -475,6 +475,21 @@ pub fn rehydrate(bytes: &[u8], size: PageSize) -> Option<Vec<u8>> {
     Some(page)
 }
 
+/// The way back of [`rehydrate`]: a page without the gap between lines and tags; `None` when the bytes are no page.
+/// [log notes 7.6]
+#[must_use]
+pub fn dehydrate(bytes: &[u8], size: PageSize) -> Option<Vec<u8>> {
+    let view = Page::new(bytes, size)?;
+    let lines = size.page_header() + view.mic_free();
+    let tags = size.bytes().checked_sub(view.tag_count() * TAG_BYTES)?;
+    let gap = tags.checked_sub(lines)?;
+    let free = u16::try_from(view.free().checked_sub(gap)?).ok()?;
+    let mut short = bytes[..lines].to_vec();
+    short.extend_from_slice(&bytes[tags..]);
+    short[FREE..FREE + 2].copy_from_slice(&free.to_le_bytes());
+    Some(short)
+}
+
 /// The longest key with its counts: 2000 bytes and 4, with room to spare.
 const KEY_ROOM: usize = 0x1FFF + 4;
 

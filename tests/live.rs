@@ -1,0 +1,624 @@
+//! Recovery of databases that crashed under the live writer: whatever had reached the disk, recovery must arrive
+//! at what was committed, from the crashed file as from the one before the log began.
+
+#[path = "../examples/build_testdata/samples.rs"]
+#[allow(dead_code, reason = "the example uses the rest")]
+mod samples;
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::path::Path;
+
+use exutil::build::live::{CrashState, Done, Live, LiveOptions, LiveRows};
+use exutil::build::logs::{LogFormat, Tail};
+use exutil::build::{DatabaseBuilder, TableInfo};
+use exutil::check::{CheckOptions, check};
+use exutil::db::Database;
+use exutil::format::dbheader::DbState;
+use exutil::format::ids::{Objid, PageSize, Pgno};
+use exutil::format::logrec::{ProcId, Record, RecordKind};
+use exutil::format::page::{NodeFlags, Page, PageFlags};
+use exutil::format::stamp::LogTime;
+use exutil::log::generation::LoadedLog;
+use exutil::ops::recover::{RecoverOptions, RecoverReport, recover};
+use exutil::progress::Silent;
+use exutil::recover::attach::Places;
+use exutil::storage::{Memory, RealDisk};
+use exutil::tree::walk::{Descent, Visit};
+use samples::Noise;
+
+const SESSIONS: [ProcId; 3] = [ProcId(5), ProcId(9), ProcId(0x0B)];
+const TABLES: usize = 2;
+
+/// One kind of database and log.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    page_size: PageSize,
+    major: u32,
+    format: LogFormat,
+    version: (u32, u32),
+    digits: usize,
+}
+
+const fn old(page_size: PageSize, major: u32, sector: u16, update: u32, digits: usize) -> Kind {
+    Kind {
+        page_size,
+        major,
+        format: LogFormat::Ranges { sector },
+        version: (update, 0),
+        digits,
+    }
+}
+
+const fn new(page_size: PageSize, major: u32, version: (u32, u32), digits: usize) -> Kind {
+    Kind {
+        page_size,
+        major,
+        format: LogFormat::Segments,
+        version,
+        digits,
+    }
+}
+
+const KINDS: [Kind; 16] = [
+    old(PageSize::K4, 9, 512, 6, 5),
+    old(PageSize::K2, 9, 512, 6, 5),
+    old(PageSize::K8, 0xC, 512, 7, 5),
+    old(PageSize::K4, 0xC, 4096, 9, 8),
+    old(PageSize::K8, 0x11, 4096, 10, 8),
+    old(PageSize::K32, 0x11, 4096, 10, 5),
+    old(PageSize::K4, 0x11, 512, 11, 5),
+    old(PageSize::K16, 20, 4096, 12, 8),
+    old(PageSize::K8, 20, 4096, 15, 5),
+    old(PageSize::K2, 20, 512, 17, 8),
+    new(PageSize::K2, 20, (2, 2), 5),
+    new(PageSize::K4, 20, (4, 4), 8),
+    new(PageSize::K8, 20, (5, 16), 5),
+    new(PageSize::K8, 290, (130, 280), 8),
+    new(PageSize::K16, 290, (130, 280), 5),
+    new(PageSize::K32, 290, (4, 4), 8),
+];
+
+/// A run of the writer.
+struct Run {
+    kind: Kind,
+    noise: Noise,
+    rows: Vec<LiveRows>,
+    live: Live,
+    roots: Vec<Pgno>,
+    /// Names that were used, for each table.
+    names: Vec<Vec<Vec<u8>>>,
+    /// The data that a key was written with last.
+    written: BTreeMap<(usize, Vec<u8>), Vec<u8>>,
+}
+
+fn name(noise: &mut Noise) -> Vec<u8> {
+    // A long name makes pointers long, and so trees deep.
+    let long = format!("Top/Inbox/{}/", "Project alpha ".repeat(8));
+    let folders = ["", "Top/Inbox/", &long, &long, "Top/Outbox/", "zz"];
+    let folder = folders[noise.below(6) as usize];
+    format!("{folder}{:05}", noise.below(90_000)).into_bytes()
+}
+
+impl Run {
+    fn new(kind: Kind, seed: u64) -> Self {
+        let mut noise = Noise::new(seed);
+        let mut options = samples::options(kind.page_size, kind.major, seed as u32).unwrap();
+        options.spare_pages = 500;
+        let mut builder = DatabaseBuilder::new(Cursor::new(Vec::new()), options).unwrap();
+        let rows = vec![
+            LiveRows::new("large", 150, kind.page_size),
+            LiveRows::new("small", 5, kind.page_size),
+        ];
+        let mut roots: Vec<(Pgno, Objid)> = Vec::new();
+        let mut names = Vec::new();
+        for (at, table) in rows.iter().enumerate() {
+            // Some trees have several levels from the start.
+            let many = kind.page_size.bytes() <= 4096 && noise.below(2) == 0;
+            let most = if many { 1600 } else { 120 };
+            let count = [noise.below(most), noise.below(4)][at];
+            let mut all: Vec<Vec<u8>> = (0..count).map(|_| name(&mut noise)).collect();
+            all.sort();
+            all.dedup();
+            let mut made = Vec::new();
+            for name in &all {
+                let len = noise.below(60) as usize;
+                made.push(table.row(name, 1, 2, &noise.bytes(len)));
+            }
+            let info: TableInfo = builder.add_table(table.table(), made).unwrap();
+            roots.push((info.root, info.objid));
+            names.push(all);
+        }
+        let file = builder.finish().unwrap().0.into_inner();
+        let bytes = (kind.page_size.bytes() * 5).max(48 << 10);
+        let sector = match kind.format {
+            LogFormat::Ranges { sector } => usize::from(sector),
+            LogFormat::Segments => 4096,
+        };
+        let options = LiveOptions {
+            format: kind.format,
+            version: kind.version,
+            digits: kind.digits,
+            file_sectors: (bytes / sector) as u16,
+            seed,
+        };
+        let live = Live::open(file, &roots, options).unwrap();
+        Self {
+            kind,
+            noise,
+            rows,
+            live,
+            roots: roots.iter().map(|(root, _)| *root).collect(),
+            names,
+            written: BTreeMap::new(),
+        }
+    }
+
+    fn body(&mut self) -> Vec<u8> {
+        let most = match self.noise.below(4) {
+            0 => self.kind.page_size.bytes() as u64 / 5,
+            1 => self.kind.page_size.bytes() as u64 / 12,
+            _ => 60,
+        };
+        let len = self.noise.below(most) as usize;
+        self.noise.bytes(len)
+    }
+
+    fn some_name(&mut self, table: usize) -> Vec<u8> {
+        let known = &self.names[table];
+        if known.is_empty() || self.noise.below(12) == 0 {
+            return name(&mut self.noise);
+        }
+        known[self.noise.below(known.len() as u64) as usize].clone()
+    }
+
+    fn node(&mut self, table: usize, name: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        let body = self.body();
+        let count = self.noise.below(1000) as i32;
+        self.rows[table].node(name, count, -5, &body).unwrap()
+    }
+
+    /// Deletes neighbours, so that whole leaves become empty.
+    fn delete_many(&mut self, session: ProcId, table: usize) {
+        let content = self.live.content(table).unwrap();
+        let from = self.noise.below(content.len() as u64 + 1) as usize;
+        let most = self.noise.below(50) as usize;
+        for key in content.keys().skip(from).take(most) {
+            self.live.delete(session, table, key).unwrap();
+        }
+        while self.live.level(session) > 0 {
+            self.live.commit(session).unwrap();
+        }
+        for _ in 0..8 {
+            self.live.merge_some(table).unwrap();
+        }
+    }
+
+    /// One random thing.
+    fn step(&mut self) {
+        let table = usize::from(self.noise.below(3) == 0);
+        let session = SESSIONS[self.noise.below(3) as usize];
+        let level = self.live.level(session);
+        if level == 0 || self.noise.below(25) == 0 {
+            self.live.begin(session).unwrap();
+        }
+        match self.noise.below(40) {
+            0..=11 => {
+                let new = match self.noise.below(3) {
+                    // Mostly at the end, as records come in.
+                    0 => format!("zzz{:08}", self.live.keepable().1).into_bytes(),
+                    _ => name(&mut self.noise),
+                };
+                let (key, data) = self.node(table, &new);
+                if self.live.insert(session, table, &key, &data).unwrap() == Done::Yes {
+                    self.names[table].push(new);
+                    self.written.insert((table, key), data);
+                }
+            }
+            12..=15 => {
+                // A name that may have been deleted; perhaps it comes back as it was.
+                let name = self.some_name(table);
+                let (key, mut data) = self.node(table, &name);
+                let written = self.written.get(&(table, key.clone()));
+                if let Some(written) = written.filter(|_| self.noise.below(2) == 0) {
+                    data.clone_from(written);
+                }
+                self.live.insert(session, table, &key, &data).unwrap();
+            }
+            16..=22 => {
+                let name = self.some_name(table);
+                let (key, data) = self.node(table, &name);
+                self.live.replace(session, table, &key, &data).unwrap();
+            }
+            23..=25 => {
+                let name = self.some_name(table);
+                let (key, _) = self.node(table, &name);
+                let wide =
+                    matches!(self.kind.format, LogFormat::Segments) && self.noise.below(2) == 0;
+                let offset = if wide {
+                    LiveRows::SUM_OFFSET
+                } else {
+                    LiveRows::COUNT_OFFSET
+                };
+                let by = self.noise.below(100) as i64 - 50;
+                self.live
+                    .add(session, table, &key, (by, offset, wide))
+                    .unwrap();
+            }
+            26..=30 => {
+                for _ in 0..self.noise.below(6) {
+                    let name = self.some_name(table);
+                    let (key, _) = self.node(table, &name);
+                    self.live.delete(session, table, &key).unwrap();
+                }
+            }
+            31 if self.noise.below(3) == 0 => self.delete_many(session, table),
+            31 => {
+                self.live.clean_up(table).unwrap();
+            }
+            32 | 33 => {
+                self.live.merge_some(table).unwrap();
+            }
+            34 => {
+                if self.noise.below(3) == 0 {
+                    self.live.split_some(session, table).unwrap();
+                }
+            }
+            35 => self.live.flush_log().unwrap(),
+            _ => {
+                if self.noise.below(4) == 0 {
+                    self.live.rollback(session).unwrap();
+                } else {
+                    self.live.commit(session).unwrap();
+                }
+            }
+        }
+        if self.noise.below(6) == 0 {
+            let dirty = self.live.dirty_pages();
+            if !dirty.is_empty() {
+                let page = dirty[self.noise.below(dirty.len() as u64) as usize];
+                self.live.flush_page(page).unwrap();
+            }
+        }
+        if self.noise.below(300) == 0 {
+            for page in self.live.dirty_pages() {
+                self.live.flush_page(page).unwrap();
+            }
+        }
+    }
+
+    /// The writer's own trees must be sound, or nothing that follows means anything.
+    fn sound(&self) {
+        for root in &self.roots {
+            self.sound_page(*root, &[], &[]);
+        }
+    }
+
+    fn sound_page(&self, pgno: Pgno, low: &[u8], high: &[u8]) {
+        let page = Page::new(self.live.page(pgno).unwrap(), self.kind.page_size).unwrap();
+        let keys: Vec<Vec<u8>> = page.nodes().map(|node| node.unwrap().key()).collect();
+        for pair in keys.windows(2) {
+            assert!(
+                pair[0] < pair[1] || pair[1].is_empty(),
+                "page {pgno} {keys:?}"
+            );
+        }
+        if page.flags().is_leaf() {
+            let last = keys
+                .last()
+                .is_some_and(|last| !high.is_empty() && last[..] >= *high);
+            let first = keys.first().is_some_and(|first| first[..] < *low);
+            assert!(!first && !last, "leaf {pgno} {keys:?}");
+            return;
+        }
+        assert_eq!(keys.last().unwrap(), high, "page {pgno}");
+        let mut low = low.to_vec();
+        for (node, key) in page.nodes().zip(&keys) {
+            let child = u32::from_le_bytes(node.unwrap().data.try_into().unwrap());
+            self.sound_page(Pgno::new(child), &low, key);
+            low.clone_from(key);
+        }
+    }
+
+    fn crash(&mut self) -> CrashState {
+        let (low, high) = self.live.keepable();
+        let keep = low + self.noise.below((high - low + 1) as u64) as usize;
+        let tails = [Tail::Whole, Tail::Shadow, Tail::ShadowOnly];
+        let tail = tails[self.noise.below(3) as usize];
+        self.live.crash(keep, tail).unwrap()
+    }
+}
+
+fn options(dir: &Path) -> RecoverOptions {
+    RecoverOptions {
+        base: "E00".into(),
+        log_dir: dir.into(),
+        system_dir: dir.into(),
+        places: Places::In(dir.into()),
+        ignore_missing: false,
+        lossy: false,
+        stop_after: None,
+        ignore_checkpoint: false,
+        cache: None,
+        dry_run: false,
+        to: None,
+        undo_file: None,
+        keep_undo: false,
+        truncate_logs: false,
+        now: LogTime::utc((2026, 5, 5), (5, 5, 5), 5),
+    }
+}
+
+/// Lays a crash down in `dir` and recovers it; gives back the recovered file.
+fn recovered(dir: &Path, state: &CrashState, from_original: bool) -> (RecoverReport, Vec<u8>) {
+    for log in &state.logs {
+        std::fs::write(dir.join(&log.name), &log.bytes).unwrap();
+    }
+    let path = dir.join("live.edb");
+    if from_original {
+        std::fs::write(&path, &state.original).unwrap();
+    } else {
+        std::fs::write(&path, &state.database).unwrap();
+        std::fs::write(dir.join("E00.chk"), &state.checkpoint).unwrap();
+    }
+    let report = recover(&options(dir), &RealDisk, &Silent).unwrap();
+    assert!(report.replayed);
+    assert_eq!(report.databases.len(), 1, "{:?}", report.skipped);
+    assert_eq!(report.databases[0].state, DbState::CleanShutdown);
+    (report, std::fs::read(path).unwrap())
+}
+
+/// Live nodes of a table of the file.
+fn content(db: &Database, table: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let schema = exutil::db::catalog::Schema::read(db);
+    let root = schema
+        .tables
+        .values()
+        .find(|found| found.name == table)
+        .unwrap()
+        .root;
+    let mut nodes = BTreeMap::new();
+    Descent::new(db, root).walk(&mut |visit| match visit {
+        Visit::Leaf(_, page) => {
+            for node in page.nodes() {
+                let node = node.unwrap();
+                if !node.flags.is_deleted() {
+                    nodes.insert(node.key(), node.data.to_vec());
+                }
+            }
+        }
+        Visit::Internal(..) => {}
+        Visit::Failed(pgno, _, failure) => panic!("page {pgno}: {failure}"),
+    });
+    nodes
+}
+
+/// What a page is, apart from where its lines lie and from what means nothing when no transaction is open.
+fn meaning(bytes: &[u8], size: PageSize) -> impl PartialEq + std::fmt::Debug + use<> {
+    let page = Page::new(bytes, size).unwrap();
+    let own = PageFlags::FLUSH_TYPE | PageFlags::SCRUBBED;
+    let lines: Vec<_> = page
+        .nodes()
+        .map(|node| {
+            let node = node.unwrap();
+            let flags = node.flags.bits() & !NodeFlags::VERSION;
+            (node.prefix.len(), node.key(), node.data.to_vec(), flags)
+        })
+        .collect();
+    (
+        (page.dbtime(), page.prev(), page.next(), page.objid()),
+        (page.flags().bits() & !own, page.free(), page.tag_state()),
+        page.external_header().to_vec(),
+        lines,
+    )
+}
+
+/// Compares all pages that at least one of the files uses.
+fn same_pages(a: &[u8], b: &[u8], size: PageSize, what: &str) {
+    assert_eq!(a.len(), b.len(), "{what}");
+    let pages = a
+        .chunks_exact(size.bytes())
+        .zip(b.chunks_exact(size.bytes()));
+    for (number, (a, b)) in pages.enumerate().skip(2) {
+        if a != b {
+            let (a, b) = (meaning(a, size), meaning(b, size));
+            assert!(a == b, "{what}: page {}\n{a:?}\n{b:?}", number - 1);
+        }
+    }
+}
+
+fn verify(path: &Path, state: &CrashState) {
+    let db = Database::open(path, None).unwrap();
+    for (table, model) in ["large", "small"].iter().zip(&state.model) {
+        let found = content(&db, table);
+        let lost: Vec<_> = model
+            .iter()
+            .filter(|(key, data)| found.get(*key) != Some(data))
+            .collect();
+        let more: Vec<_> = found
+            .iter()
+            .filter(|(key, data)| model.get(*key) != Some(data))
+            .collect();
+        assert!(
+            lost.is_empty() && more.is_empty(),
+            "{table}: lost {lost:?}, more {more:?}"
+        );
+    }
+    let report = check(&db, None, &CheckOptions::default(), &Silent);
+    let errors: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.problem != exutil::problem::Problem::SpaceLeaked)
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}");
+}
+
+/// What was seen in the logs: record types, and what splits and merges did.
+type Seen = BTreeMap<String, u64>;
+
+/// Counts the records of a crash's logs.
+fn count(state: &CrashState, seen: &mut Seen) {
+    for log in &state.logs {
+        let storage = Memory::new(log.bytes.clone());
+        let log = LoadedLog::from_storage(&storage, Path::new(&log.name)).unwrap();
+        let mut reader = log.records();
+        while let Some(placed) = reader.next().unwrap() {
+            let kind = RecordKind::new(placed.bytes[0]);
+            *seen.entry(kind.to_string()).or_default() += 1;
+            let what = match Record::parse(placed.bytes).unwrap() {
+                Record::Split(_, split) if split.new.is_null() => "pointer".to_owned(),
+                Record::Split(_, split) => {
+                    let leaf = split.new_flags & PageFlags::LEAF != 0;
+                    let level = if leaf { "leaf" } else { "internal" };
+                    format!(
+                        "{level} {:?} {:?}",
+                        split.split_kind().unwrap(),
+                        split.oper().unwrap()
+                    )
+                }
+                Record::Merge(_, merge) => format!("{:?}", merge.merge_kind().unwrap()),
+                _ => continue,
+            };
+            *seen.entry(what).or_default() += 1;
+        }
+    }
+}
+
+/// Runs one seed; adds to what was seen.
+fn run(kind: Kind, seed: u64, seen: &mut Seen) {
+    let mut run = Run::new(kind, seed);
+    let steps = 100 + run.noise.below(900);
+    for _ in 0..steps {
+        run.step();
+        run.sound();
+    }
+    let state = run.crash();
+    // Where nothing was lost and nothing open, recovery arrives at the writer's own pages.
+    for session in SESSIONS {
+        while run.live.level(session) > 0 {
+            run.live.commit(session).unwrap();
+        }
+    }
+    let (_, all) = run.live.keepable();
+    let at_end = run.live.crash(all, Tail::Whole).unwrap();
+    assert_eq!(at_end.open, 0);
+    let whole = tempfile::tempdir().unwrap();
+    let (_, file) = recovered(whole.path(), &at_end, seed.is_multiple_of(2));
+    count(&at_end, seen);
+    let mut own = file.clone();
+    for (at, page) in own
+        .chunks_exact_mut(kind.page_size.bytes())
+        .enumerate()
+        .skip(2)
+    {
+        page.copy_from_slice(run.live.page(Pgno::new(at as u32 - 1)).unwrap());
+    }
+    same_pages(&file, &own, kind.page_size, "recovered against memory");
+    let crashed = tempfile::tempdir().unwrap();
+    let (_, one) = recovered(crashed.path(), &state, false);
+    verify(&crashed.path().join("live.edb"), &state);
+    // Nothing is left to do.
+    let again = recover(&options(crashed.path()), &RealDisk, &Silent).unwrap();
+    assert!(!again.replayed);
+    assert!(std::fs::read(crashed.path().join("live.edb")).unwrap() == one);
+    let original = tempfile::tempdir().unwrap();
+    let (_, other) = recovered(original.path(), &state, true);
+    verify(&original.path().join("live.edb"), &state);
+    same_pages(&one, &other, kind.page_size, "crashed against original");
+    assert_eq!(state.model.len(), TABLES);
+}
+
+/// Runs seeds of several kinds.
+fn runs(kinds: &[Kind], seeds: std::ops::Range<u64>) -> Seen {
+    let mut seen = Seen::new();
+    for seed in seeds {
+        for (at, kind) in kinds.iter().enumerate() {
+            let seed = seed * 100 + at as u64;
+            let done = std::panic::catch_unwind(|| {
+                let mut seen = Seen::new();
+                run(*kind, seed, &mut seen);
+                seen
+            });
+            let Ok(new) = done else {
+                panic!("{kind:?}, seed {seed}");
+            };
+            for (what, count) in new {
+                *seen.entry(what).or_default() += count;
+            }
+        }
+    }
+    println!("{seen:#?}");
+    seen
+}
+
+/// What every engine logs.
+const COMMON: [&str; 26] = [
+    "Insert",
+    "FlagInsert",
+    "FlagInsertAndReplaceData",
+    "FlagDelete",
+    "Replace",
+    "ReplaceD",
+    "Delete",
+    "Delta",
+    "Undo",
+    "UndoInfo",
+    "SetExternalHeader",
+    "Rollback",
+    "pointer",
+    "leaf Vertical None",
+    "leaf Vertical Insert",
+    "leaf Append Insert",
+    "leaf Right None",
+    "leaf Right Insert",
+    "leaf Right Replace",
+    "leaf Right FlagInsertAndReplaceData",
+    "internal Vertical None",
+    "internal Vertical Insert",
+    "internal Right Insert",
+    "EmptyPage",
+    "FullRight",
+    "PartialRight",
+];
+
+fn assert_seen(seen: &Seen, more: &[&str]) {
+    for what in COMMON.iter().chain(more) {
+        let times = seen.get(*what).copied().unwrap_or(0);
+        assert!(times > 0, "{what} was not tried");
+    }
+}
+
+#[test]
+fn old_logs_without_images() {
+    let seen = runs(&KINDS[..6], 0..4);
+    assert_seen(&seen, &["Split", "Merge", "ConvertFDP", "ConvertFDP2"]);
+}
+
+#[test]
+fn old_logs_with_images() {
+    let seen = runs(&KINDS[6..10], 0..4);
+    assert_seen(&seen, &["Split2", "Merge2", "ConvertFDP2"]);
+}
+
+#[test]
+fn new_logs() {
+    let seen = runs(&KINDS[10..], 0..4);
+    let more = ["Split2", "Merge2", "ConvertFDP2", "Delta64"];
+    assert_seen(&seen, &more);
+    assert_seen(&seen, &["FullLeft", "PartialLeft"]);
+}
+
+/// Many seeds; `EXUTIL_SEEDS` says how many.
+#[test]
+#[ignore = "takes minutes"]
+fn many_seeds() {
+    let seeds = std::env::var("EXUTIL_SEEDS").map_or(20, |seeds| seeds.parse().unwrap());
+    runs(&KINDS, 1000..1000 + seeds);
+}
+
+/// A page that was written after its split lends the image of its former self to the new page. It must not be taken
+/// back to that: changes since then may belong to a transaction that began before the checkpoint.
+#[test]
+fn a_page_behind_an_image_stays_as_it_is() {
+    run(KINDS[15], 100_515, &mut Seen::new());
+}
