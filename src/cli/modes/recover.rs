@@ -10,7 +10,7 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::layout::Layout;
 use crate::cli::progress::EseutilBar;
 use crate::cli::session::{Format, Session};
-use crate::error::Error;
+use crate::error::{Error, Trouble};
 use crate::format::ids::Generation;
 use crate::format::stamp::{Lgpos, LogTime};
 use crate::jet::JetError;
@@ -60,6 +60,17 @@ fn base_of(path: &Path) -> Result<String, Error> {
     match name {
         Some(name) if name.len() == crate::log::names::BASE_LEN && !path.is_file() => {
             Ok(name.to_owned())
+        }
+        Some(name) if !path.exists() => {
+            let what = format!("'{}' is neither a file nor a base name", path.display());
+            let advice = format!(
+                "give the first three letters of the logs' names, such as E00{}",
+                name.get(..crate::log::names::BASE_LEN)
+                    .map_or_else(String::new, |base| format!(" or '{base}'"))
+            );
+            Err(Trouble::new(JetError::FILE_NOT_FOUND, what)
+                .advise(advice)
+                .into())
         }
         _ => {
             let (_, _, kind) = crate::ops::identify::open(path)?;
