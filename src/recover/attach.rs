@@ -48,6 +48,8 @@ pub enum Fit {
 pub enum Reason {
     /// There is no such file.
     Missing,
+    /// There is no such file, and the log is too old to hold all of it.
+    NotLogged,
     /// Its creation had not been finished.
     JustCreated,
     /// It has another identity.
@@ -66,6 +68,9 @@ impl Reason {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Missing => "the file is not there",
+            Self::NotLogged => {
+                "the file is not there, and a log of this age does not hold the first pages of a new database"
+            }
             Self::JustCreated => "its creation was not finished",
             Self::OtherDatabase => {
                 "the file is another database: its signature is not the one in the log"

@@ -104,7 +104,8 @@ pub fn created_header(
 
 impl Replay {
     /// Gives the file the length that the space tree of the whole database says: the last page of the last extent that
-    /// the root owns. A root that cannot be read leaves the length as it is.
+    /// the root owns. A root that cannot be read leaves the length as it is. Older logs do not tell of growth at all,
+    /// not even of a new file's.
     ///
     /// # Errors
     /// [`crate::error::Error::Io`] of the scratch file.
@@ -141,8 +142,10 @@ impl Replay {
             if let Some(number) = key.last_chunk::<4>() {
                 let slot = self.databases[place].slot;
                 let last = Pgno::new(u32::from_be_bytes(*number));
-                // A file that is shorter than what it owns is not made longer: what is missing there is not known.
-                if last < self.pool.last_page(slot) {
+                // Logs that tell how the file grows leave nothing to be made longer: what is missing there was cut off.
+                let longer = !self.growth_logged && last <= Pgno::MAX;
+                let have = self.pool.last_page(slot);
+                if last < have || (longer && last > have) {
                     self.pool.set_last_page(slot, last);
                     self.databases[place].touched = true;
                 }

@@ -273,7 +273,12 @@ impl Pool {
             }
             self.free_slots.push(at);
             dirty = true;
-            PageState::Sound
+            // Only what was made and what was zeroed is kept there.
+            if bytes.iter().all(|byte| *byte == 0) {
+                PageState::Uninitialized
+            } else {
+                PageState::Sound
+            }
         } else {
             self.read(key, &mut bytes)
         };

@@ -57,6 +57,8 @@ pub struct Replay {
     /// What the clock says; one time for all that the replay writes.
     pub now: LogTime,
     pub(super) scratch: Vec<u8>,
+    /// The logs hold a record for each growth of a file.
+    pub growth_logged: bool,
     /// Changes of transactions that never committed and could not be undone: database, page.
     pub not_undone: Vec<(std::path::PathBuf, Pgno)>,
     /// Pages in whose place an image from the log stands while a group is executed.
@@ -92,6 +94,7 @@ impl Replay {
             ended_at: None,
             now,
             scratch: Vec::new(),
+            growth_logged: true,
             not_undone: Vec::new(),
             stood_in: Vec::new(),
             group_pages: Vec::new(),
@@ -543,6 +546,12 @@ impl Replay {
     /// # Errors
     /// [`crate::error::Error::Io`] of the scratch file.
     pub(super) fn sight_new(&mut self, place: usize, pgno: Pgno, after: DbTime) -> Result<bool> {
+        if pgno.is_null() || pgno > Pgno::MAX {
+            let what = "there is no page of this number";
+            return Err(self
+                .misfit(place, pgno, JetError::LOG_FILE_CORRUPT, what)
+                .into());
+        }
         let database = &self.databases[place];
         if !database.ahead {
             self.counts.applied += 1;

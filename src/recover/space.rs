@@ -49,7 +49,7 @@ fn free_bits(primary: i32) -> u32 {
 /// root, bit 0 for the one right behind it.
 fn small_extents(root: Pgno, primary: i32, bits: u32) -> Vec<(u32, i32)> {
     let mut extents: Vec<(u32, i32)> = Vec::new();
-    if primary - 1 > SMALL_SPACE {
+    if primary > SMALL_SPACE + 1 {
         let last = root.get().wrapping_add((primary - 1).cast_unsigned());
         extents.push((last, primary - SMALL_SPACE - 1));
     }
@@ -94,10 +94,10 @@ impl Replay {
             let last = head
                 .pgno
                 .get()
-                .wrapping_add((trees.primary_pages - 1).cast_unsigned());
+                .wrapping_add((trees.primary_pages.wrapping_sub(1)).cast_unsigned());
             for (pgno, pages) in [
                 (trees.oe, trees.primary_pages),
-                (trees.ae, trees.primary_pages - 3),
+                (trees.ae, trees.primary_pages.wrapping_sub(3)),
             ] {
                 if self.sight_new(place, pgno, head.after)? {
                     let extents: &[_] = if pages == 0 { &[] } else { &[(last, pages)] };
@@ -144,11 +144,11 @@ impl Replay {
         let secondary_last = trees
             .secondary_first
             .get()
-            .wrapping_add((trees.secondary_pages - 1).cast_unsigned());
+            .wrapping_add((trees.secondary_pages.wrapping_sub(1)).cast_unsigned());
         let primary_last = head
             .pgno
             .get()
-            .wrapping_add((trees.primary_pages - 1).cast_unsigned());
+            .wrapping_add((trees.primary_pages.wrapping_sub(1)).cast_unsigned());
         if need_oe {
             let extents = [
                 (secondary_last, trees.secondary_pages),
@@ -262,7 +262,7 @@ impl Replay {
                 database.header.extend.count += 1;
                 database.header.extend.last = self.now;
                 if tracks_resize {
-                    database.header.last_resize = at;
+                    database.header.last_resize = resized.max(at);
                 }
                 // The file never gets shorter here.
                 if last > self.pool.last_page(slot) {
@@ -309,6 +309,7 @@ impl Replay {
                 self.databases[place].header.trim_count += 1;
                 for pgno in last.get()..=end {
                     self.pool.zero(slot, Pgno::new(pgno))?;
+                    self.pool.trim()?;
                 }
             }
         }
@@ -336,6 +337,7 @@ impl Replay {
                 }
                 _ => {}
             }
+            self.pool.trim()?;
         }
         Ok(())
     }

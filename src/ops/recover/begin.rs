@@ -70,6 +70,18 @@ pub fn find(
         .map(|(low, _)| low)
         .or_else(|| current.as_ref().map(LoadedLog::generation))
         .unwrap_or_default();
+    let highest = current
+        .as_ref()
+        .map(LoadedLog::generation)
+        .max(stream.range().map(|(_, high)| high));
+    let checkpoint = checkpoint.filter(|usable| {
+        let known = Some(usable.fields.checkpoint.generation) <= highest;
+        if !known {
+            let detail = "it points behind the last log".to_owned();
+            findings.push(checkpoint_finding(options, stream, detail));
+        }
+        known
+    });
     let mut generation = checkpoint
         .as_ref()
         .map_or(lowest, |usable| usable.fields.checkpoint.generation);
@@ -126,7 +138,7 @@ fn archived(stream: &LogStream, generation: Generation) -> Result<std::path::Pat
 
 /// Position of the last record of the stream if it ended in order. A current log without records was prepared and not
 /// used: then the one before counts.
-fn ended_in_order(stream: &LogStream, current: &LoadedLog) -> Option<Lgpos> {
+pub(super) fn ended_in_order(stream: &LogStream, current: &LoadedLog) -> Option<Lgpos> {
     if current.scan.damage.is_some() {
         return None;
     }
@@ -182,7 +194,7 @@ fn checkpoint_finding(options: &RecoverOptions, stream: &LogStream, detail: Stri
 }
 
 /// The databases that can be found without the log's help: in the folder that was given, or beside the logs.
-fn databases(options: &RecoverOptions) -> Vec<(std::path::PathBuf, DbHeader)> {
+pub(super) fn databases(options: &RecoverOptions) -> Vec<(std::path::PathBuf, DbHeader)> {
     let dir = match &options.places {
         Places::In(path) if path.is_file() => {
             return header_of(path)
@@ -224,35 +236,4 @@ fn needed_by_databases(
         })
         .map(|(_, header)| header.required_low)
         .min()
-}
-
-/// Says which databases are behind the logs although the checkpoint takes everything for done: the engine would leave
-/// them as they are and say nothing.
-pub fn note_left_behind(options: &RecoverOptions, stream: &LogStream, findings: &mut Vec<Finding>) {
-    let Some(path) = stream.current() else { return };
-    let Ok(log) = LoadedLog::load(&path) else {
-        return;
-    };
-    let Some(end) = ended_in_order(stream, &log) else {
-        return;
-    };
-    for (path, header) in databases(options) {
-        let behind = header.last_consistent.generation < end.generation
-            || header.db_state() == DbState::DirtyShutdown
-            || (header.last_consistent < end && !near(header.last_consistent, end));
-        if header.sign_log == log.head.header.sign_log && behind {
-            let detail = format!(
-                "it is consistent at {}, the logs go to {end}; with --no-checkpoint they are replayed from the first",
-                header.last_consistent
-            );
-            let place = Place::file(path.to_string_lossy());
-            findings.push(Finding::new(Problem::DatabaseBehind, place).with_detail(detail));
-        }
-    }
-}
-
-/// The ShutDownMark at which a database is consistent lies just before the Term that ends the log: in the same or the
-/// next segments.
-fn near(consistent: Lgpos, end: Lgpos) -> bool {
-    consistent.generation == end.generation && end.isec - consistent.isec <= 1
 }

@@ -4,6 +4,7 @@
 //! whole replay and rolling back have gone well are the changes written, behind an undo file.
 
 mod begin;
+mod behind;
 mod commit;
 mod copy;
 mod steps;
@@ -180,7 +181,7 @@ fn run(
         findings: Vec::new(),
     };
     let Some(begin) = begin::find(options, &stream, &mut report.findings)? else {
-        begin::note_left_behind(options, &stream, &mut report.findings);
+        behind::note_left_behind(options, &stream, &mut report.findings);
         return Ok(report);
     };
     let mut plan = Plan {

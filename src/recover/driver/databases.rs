@@ -51,6 +51,7 @@ impl Recovery<'_> {
     /// A database that was attached when the replay begins.
     pub(super) fn take_over(&mut self, attachment: &Attachment) -> Result<()> {
         let dbid = DbId(attachment.dbid);
+        self.number_is_free(dbid, attachment.attached)?;
         let Some(path) = self.plan.places.find(&attachment.path, &attachment.sign_db) else {
             self.defer(dbid, &attachment.path, None, Reason::Missing, None);
             return Ok(());
@@ -119,6 +120,15 @@ impl Recovery<'_> {
             .add(&path, Some(std::sync::Arc::new(storage)))?;
         self.attach_slot(dbid, path, header, slot, logged_path, false);
         Ok(())
+    }
+
+    /// A number stands for one database at a time.
+    fn number_is_free(&self, dbid: DbId, at: Lgpos) -> Result<()> {
+        if self.replay.database(dbid).is_none() {
+            return Ok(());
+        }
+        let what = format!("database number {} is given twice", dbid.0);
+        Err(Trouble::new(JetError::LOG_FILE_CORRUPT, what).at(at).into())
     }
 
     fn attach_slot(
@@ -338,6 +348,7 @@ impl Recovery<'_> {
     }
 
     fn create_db(&mut self, at: Lgpos, create: &CreateDb) -> Result<()> {
+        self.number_is_free(create.dbid, at)?;
         let Some(path) = self.plan.places.find(&create.path, &create.sign_db) else {
             self.defer(create.dbid, &create.path, None, Reason::Missing, None);
             return Ok(());
@@ -392,15 +403,13 @@ impl Recovery<'_> {
     /// Makes a database from nothing but the log.
     fn make_new(&mut self, at: Lgpos, create: &CreateDb, path: PathBuf) -> Result<()> {
         if !create.is_fully_logged() {
-            return Err(Trouble::new(
-                JetError::ATTACHED_DATABASE_MISMATCH,
-                "the file is not there, and a log of this age does not hold the first pages of a new database",
-            )
-            .of(&path)
-            .at(at)
-            .advise("put a copy of the database there, however old, or leave it out with /i")
-            .into());
+            let reason = Reason::NotLogged;
+            self.defer(create.dbid, &create.path, Some(path), reason, None);
+            return Ok(());
         }
+        // One that was made, closed and deleted before this one was made.
+        self.closed
+            .retain(|database| !(database.created && database.path == path));
         let mut header = finish::created_header(
             self.replay.pool.size().header_value(),
             create.dbid.0,

@@ -24,6 +24,8 @@ use super::pool::{Pool, WARM_AT_ONCE};
 use super::replay::{Replay, Request};
 use super::stream::LogStream;
 
+/// From 8.4000.4.9 on every growth of a file is a record, that of a new one, too.
+const GROWTH_LOGGED_SINCE: (u32, u32) = (4, 9);
 /// From 8.4000.4.3 on the checkpoint holds the attached databases.
 const CHECKPOINT_ATTACHMENTS_SINCE: (u32, u32) = (4, 3);
 
@@ -109,16 +111,22 @@ impl<'a> Recovery<'a> {
         let mut is_current = first_is_current;
         let mut from = Some(start.at);
         let mut stopped = false;
+        let mut before = None;
         loop {
             self.replay.pool.offer(std::mem::take(&mut ready.pages));
+            if self.damaged(&ready.log)?
+                && let Some(before) = before
+            {
+                // None of its records counts, not even those before the damage: the stream goes on behind the log before
+                // it. [engine]
+                return self.finish(before, false, false);
+            }
             let log = &ready.log;
             self.read_ahead(log, is_current);
             self.replay.begin_generation(log.generation())?;
             self.generation = log.generation();
             self.written_by = log.head.header.written_by;
-            if self.damaged(log)? {
-                break;
-            }
+            self.replay.growth_logged = logs_growth(&log.head.header);
             self.log_bytes += log.extent.end.saturating_sub(log.extent.start) as u64;
             self.logs += 1;
             if self.replay_log(&ready, from.take())? {
@@ -127,7 +135,10 @@ impl<'a> Recovery<'a> {
             }
             self.check_creation_time(log)?;
             match self.next_log(log, is_current)? {
-                Next::Log(next, current) => (ready, is_current) = (*next, current),
+                Next::Log(next, current) => {
+                    before = Some(std::mem::replace(&mut ready, *next).log);
+                    is_current = current;
+                }
                 Next::End => break,
             }
         }
@@ -186,12 +197,7 @@ impl<'a> Recovery<'a> {
             .databases
             .iter()
             .map(|database| database.needed.2);
-        let removed = self.removed.contains(&last.path);
-        let first = if removed {
-            last.generation()
-        } else {
-            last.generation().next()
-        };
+        let first = last.generation().next();
         let end = committed.max()?;
         (self.lost != JetError::SUCCESS && first <= end).then(|| self.stream.range_name(first, end))
     }
@@ -302,4 +308,8 @@ const LOSSY_ADVICE: &str = "bring the missing or damaged log files; or give them
 pub fn checkpoint_has_attachments(header: &LogHeader) -> bool {
     header.is_new_format()
         && (header.update_major, header.update_minor) >= CHECKPOINT_ATTACHMENTS_SINCE
+}
+
+fn logs_growth(header: &LogHeader) -> bool {
+    header.is_new_format() && (header.update_major, header.update_minor) >= GROWTH_LOGGED_SINCE
 }
