@@ -22,7 +22,10 @@ use exutil::ops::integrity::{IntegrityOptions, check_database};
 use exutil::ops::logs::{GenerationRange, Quiet, read_stream};
 use exutil::problem::Problem;
 use exutil::progress::Silent;
-use recovery::{Files, before, case, databases, folder_of, header_of, options, read_files, run};
+use exutil::recover::attach::Reason;
+use recovery::{
+    Files, before, case, databases, folder_of, header_of, options, read_files, recovered, run,
+};
 
 fn sound(dir: &Path, database: &str, what: &str) {
     let report =
@@ -287,4 +290,36 @@ fn a_number_stands_for_one_database() {
     let error = run(&options(dir.path())).unwrap_err();
     assert_eq!(error.jet(), JetError::LOG_FILE_CORRUPT);
     assert!(read_files(dir.path()) == files);
+}
+
+/// With /i the rest is recovered, whatever stands in the place of a database.
+#[test]
+fn what_is_no_database_of_the_stream_is_left_out() {
+    let Some(corpus) = needs::corpus() else {
+        return;
+    };
+    let files = before(&corpus, "fuzz-001");
+    let whole = recovered(&files);
+    let large = common::sample("mini-32k.edb");
+    for (what, bytes, code, reason) in [
+        ("zero", vec![0; 1 << 16], -1206, Reason::NoHeader),
+        ("large pages", large, -1213, Reason::PageSize),
+    ] {
+        let mut files = files.clone();
+        files.insert("test.edb".to_owned(), bytes.clone());
+        let dir = folder_of(&files);
+        let mut options = options(dir.path());
+        assert_eq!(run(&options).unwrap_err().jet().code(), code, "{what}");
+        options.ignore_missing = true;
+        let report = run(&options).unwrap();
+        let reasons: Vec<_> = report
+            .skipped
+            .iter()
+            .map(|skipped| skipped.reason)
+            .collect();
+        assert_eq!(reasons, [reason], "{what}");
+        let now = read_files(dir.path());
+        assert!(now["test.edb"] == bytes, "{what}");
+        assert!(now["edb.log"] == whole["edb.log"], "{what}");
+    }
 }

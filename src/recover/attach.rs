@@ -50,6 +50,10 @@ pub enum Reason {
     Missing,
     /// There is no such file, and the log is too old to hold all of it.
     NotLogged,
+    /// The file is no database, or its header is lost.
+    NoHeader,
+    /// Its pages have another size.
+    PageSize,
     /// Its creation had not been finished.
     JustCreated,
     /// It has another identity.
@@ -71,6 +75,8 @@ impl Reason {
             Self::NotLogged => {
                 "the file is not there, and a log of this age does not hold the first pages of a new database"
             }
+            Self::NoHeader => "the file has no sound database header",
+            Self::PageSize => "the file has pages of another size than the log's",
             Self::JustCreated => "its creation was not finished",
             Self::OtherDatabase => {
                 "the file is another database: its signature is not the one in the log"

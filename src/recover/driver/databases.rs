@@ -56,8 +56,7 @@ impl Recovery<'_> {
             self.defer(dbid, &attachment.path, None, Reason::Missing, None);
             return Ok(());
         };
-        let Some((header, storage)) = self.open(&path)? else {
-            self.defer(dbid, &attachment.path, Some(path), Reason::Missing, None);
+        let Some((header, storage)) = self.open_attached(dbid, &attachment.path, &path)? else {
             return Ok(());
         };
         let logged = Logged {
@@ -78,6 +77,26 @@ impl Recovery<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Opens the file of a database that the log attaches; `None` when it is to be done without. One that is no database
+    /// of this stream whatever the log says is left out with `/i`, and an error without.
+    fn open_attached(
+        &mut self,
+        dbid: DbId,
+        logged_path: &str,
+        path: &Path,
+    ) -> Result<Option<(DbHeader, FileStorage)>> {
+        let reason = match self.open(path) {
+            Ok(Some(opened)) => return Ok(Some(opened)),
+            Ok(None) => Reason::Missing,
+            Err(error) if !self.plan.ignore_missing => return Err(error),
+            Err(Error::NoDatabaseHeader { .. }) => Reason::NoHeader,
+            Err(error) if error.jet() == JetError::PAGE_SIZE_MISMATCH => Reason::PageSize,
+            Err(error) => return Err(error),
+        };
+        self.defer(dbid, logged_path, Some(path.to_owned()), reason, None);
+        Ok(None)
     }
 
     /// Reads the header of a database file; `None` when there is no file.
@@ -322,8 +341,8 @@ impl Recovery<'_> {
                 }
             };
         }
-        let Some((mut header, storage)) = self.open(&path)? else {
-            self.defer(attach.dbid, &attach.path, Some(path), Reason::Missing, None);
+        let Some((mut header, storage)) = self.open_attached(attach.dbid, &attach.path, &path)?
+        else {
             return Ok(());
         };
         match judge(&path, &header, &logged, &standing)? {
