@@ -36,10 +36,11 @@ mod split;
 mod split_lines;
 pub mod stream;
 mod undo;
+mod undo_log;
 
 pub use attached::{Attached, Sight};
 pub use page_file::{PageSource, PageState, PageStyle, ReadPage};
 pub use pool::{FrameId, Pool, PoolCounts, Slot};
 pub use replay::{Counts, Replay};
 pub use session::{Change, Group, Session, Version};
-pub use undo::{UndoStep, Undone};
+pub use undo::UndoStep;

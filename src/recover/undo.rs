@@ -11,6 +11,7 @@ use crate::jet::JetError;
 use super::pool::FrameId;
 use super::replay::Replay;
 use super::session::{Change, Version};
+use super::undo_log::{undo_info, undo_record};
 
 /// Trees are never deeper; more means a loop.
 const DEEPEST: usize = 64;
@@ -22,29 +23,33 @@ const SIBLINGS: usize = 4096;
 pub enum UndoStep {
     /// An open group is dropped.
     Abort(ProcId, DbTime),
-    /// A change is undone.
-    Undo(Box<Undone>),
+    /// A change is undone: what was there before, if no log holds that yet, and the record of the undoing.
+    Undo {
+        /// An UndoInfo record.
+        info: Option<Box<[u8]>>,
+        /// An Undo record.
+        undo: Box<[u8]>,
+    },
     /// Levels of a session are gone.
     Rollback(ProcId, u8),
 }
 
 /// A change that was undone.
-#[derive(Debug, Clone)]
-pub struct Undone {
+pub(super) struct Undone {
     /// The session.
-    pub procid: ProcId,
+    pub(super) procid: ProcId,
     /// The transaction.
-    pub trx: crate::format::logrec::TrxId,
+    pub(super) trx: crate::format::logrec::TrxId,
     /// What was undone.
-    pub version: Version,
+    pub(super) version: Version,
     /// The page that it was on.
-    pub pgno: Pgno,
+    pub(super) pgno: Pgno,
     /// The node.
-    pub line: u16,
+    pub(super) line: u16,
     /// The page's time before.
-    pub before: DbTime,
+    pub(super) before: DbTime,
     /// Its time after.
-    pub after: DbTime,
+    pub(super) after: DbTime,
 }
 
 impl Replay {
@@ -75,7 +80,9 @@ impl Replay {
                     .pop_if(|version| version.level >= session.level)
                 {
                     if let Some(undone) = self.undo_version(procid, session.trx, version)? {
-                        steps.push(UndoStep::Undo(Box::new(undone)));
+                        let info = undo_info(&undone)?;
+                        let undo = undo_record(&undone)?;
+                        steps.push(UndoStep::Undo { info, undo });
                     }
                     self.pool.trim()?;
                 }
