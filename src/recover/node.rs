@@ -356,6 +356,7 @@ impl Replay {
             flags: head.page.flags,
             max_size: from_page.unwrap_or_default(),
             needs_info: from_page.is_some(),
+            pgno: head.page.pgno,
             at,
         });
     }

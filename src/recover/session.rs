@@ -38,6 +38,8 @@ pub struct Version {
     pub max_size: i16,
     /// What was there before is not in the log yet: it came from the page.
     pub needs_info: bool,
+    /// The page that the record names; the node may have moved since.
+    pub pgno: Pgno,
     /// Where the record stands.
     pub at: Lgpos,
 }
@@ -269,6 +271,7 @@ mod tests {
             flags: 0,
             max_size: 0,
             needs_info: false,
+            pgno: Pgno::new(1),
             at: Lgpos::default(),
         }
     }

@@ -198,6 +198,11 @@ impl Replay {
                 Some((node.key(), node.data.to_vec()))
             });
         let at = self.at;
+        let pgno = if leaf.split.line_oper < leaf.split.line_split {
+            leaf.head.pgno
+        } else {
+            leaf.split.new
+        };
         let session = self.sessions.entry(head.page.procid).or_default();
         let make = |rceid, key: &[u8], data: &[u8], change| Version {
             rceid,
@@ -211,6 +216,7 @@ impl Replay {
             flags: head.page.flags,
             max_size: 0,
             needs_info: matches!(change, Change::Replace(_)),
+            pgno,
             change,
             at,
         };

@@ -58,6 +58,8 @@ pub(super) fn undo_info(undone: &Undone) -> Result<Option<Box<[u8]>>> {
     let mut head = head(undone, RecordKind::UNDO_INFO);
     head.page.after = crate::format::ids::DbTime::new(u64::MAX);
     head.page.before = head.page.after;
+    // The page where the change was made. [verified: crash-none-16k]
+    head.page.pgno = version.pgno;
     let info = UndoInfo {
         oper,
         max_size: version.max_size,
