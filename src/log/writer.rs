@@ -75,7 +75,7 @@ pub struct LastLog<'a> {
 
 impl<'a> LastLog<'a> {
     /// The log as it was read. A torn segment of the current log is mended on disk, too; logs of the old
-    /// format stay as they are. [engine]
+    /// format stay as they are. \[engine\]
     #[must_use]
     pub fn new(log: &'a LoadedLog, is_current: bool) -> Self {
         let header = &log.head.header;

@@ -24,7 +24,7 @@ pub trait RecordSink {
 pub struct RecordPlace {
     /// Its position, which other records refer to it by.
     pub at: Lgpos,
-    /// Where the padding before it begins, or `at`. The engine's dump prints this. [verified]
+    /// Where the padding before it begins, or `at`. The engine's dump prints this. \[verified\]
     pub printed: Lgpos,
 }
 

@@ -353,7 +353,7 @@ impl Pool {
 
     /// Reads what the changes of these nodes will need of the pages in memory. Nothing changes by it; but the processor
     /// waits for the memory of all of them at once, and not of one after the other: replaying random pages is little
-    /// else than waiting for memory. Takes the first [`WARM_AT_ONCE`].
+    /// else than waiting for memory. Takes the first `WARM_AT_ONCE`.
     pub fn warm(&self, nodes: impl Iterator<Item = (Slot, Pgno, u16)>) {
         let mut found = [(0, 0); WARM_AT_ONCE];
         let mut count = 0;

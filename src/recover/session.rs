@@ -180,7 +180,7 @@ impl Session {
     }
 
     /// Adds a version unless it is known already. They are kept in the order of levels and ids, which is that of the
-    /// changes: an UndoInfo may come long after its change. [engine]
+    /// changes: an UndoInfo may come long after its change. \[engine\]
     pub fn add_version(&mut self, version: Version) {
         let comes_after = |before: &Version| {
             (before.level, order(before.rceid, version.rceid)) < (version.level, Ordering::Equal)

@@ -39,7 +39,7 @@ pub struct LogVisit<'a> {
     pub path: &'a Path,
     /// The log; the number if its header is of no use.
     pub log: Result<&'a LoadedLog, JetError>,
-    /// Why it does not follow the one before; its records are then not looked at. [engine]
+    /// Why it does not follow the one before; its records are then not looked at. \[engine\]
     pub chain: Option<&'a LogTrouble>,
     /// Where the checkpoint of the stream stands.
     pub checkpoint: Option<Lgpos>,

@@ -90,7 +90,7 @@ impl<'a> Recovery<'a> {
     /// Replays from `start` to the end of the stream, and rolls back.
     ///
     /// # Errors
-    /// [`Error::Recovery`] with the engine's number; nothing has been written then.
+    /// [`crate::error::Error::Recovery`] with the engine's number; nothing has been written then.
     pub fn run(
         mut self,
         first: LoadedLog,
