@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Disk, Storage};
 use crate::error::{Error, Result};
@@ -12,6 +13,7 @@ use crate::error::{Error, Result};
 pub struct FileStorage {
     file: File,
     path: PathBuf,
+    locked: AtomicBool,
 }
 
 impl FileStorage {
@@ -30,6 +32,7 @@ impl FileStorage {
         Ok(Self {
             file,
             path: path.to_owned(),
+            locked: AtomicBool::new(false),
         })
     }
 
@@ -47,6 +50,7 @@ impl FileStorage {
         Ok(Self {
             file,
             path: path.to_owned(),
+            locked: AtomicBool::new(false),
         })
     }
 
@@ -63,6 +67,7 @@ impl FileStorage {
         Ok(Self {
             file,
             path: path.to_owned(),
+            locked: AtomicBool::new(false),
         })
     }
 
@@ -76,6 +81,7 @@ impl FileStorage {
         Ok(Self {
             file,
             path: dir.join("scratch file"),
+            locked: AtomicBool::new(false),
         })
     }
 
@@ -151,7 +157,21 @@ impl Storage for FileStorage {
     }
 
     fn try_lock(&self) -> bool {
-        !matches!(self.file.try_lock(), Err(TryLockError::WouldBlock))
+        match self.file.try_lock() {
+            Ok(()) => self.locked.store(true, Ordering::Relaxed),
+            Err(TryLockError::WouldBlock) => return false,
+            Err(TryLockError::Error(_)) => {}
+        }
+        true
+    }
+}
+
+impl Drop for FileStorage {
+    fn drop(&mut self) {
+        // To close it is not enough: a child process that is just being started still has the file open.
+        if *self.locked.get_mut() {
+            let _ = self.file.unlock();
+        }
     }
 }
 
