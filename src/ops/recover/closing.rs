@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::RecoverOptions;
 use super::begin::checkpoint_name;
+use super::beside::still_needed;
 use super::steps::{cannot_log, log_step};
 use crate::error::{Error, Result};
 use crate::format::dbheader::DbHeader;
@@ -16,9 +17,10 @@ use crate::format::loghdr::Attachment;
 use crate::format::stamp::{Lgpos, LogTime, Signature};
 use crate::log::changes::{LogRole, StreamNaming};
 use crate::log::closing::{Closed, Closing as LogClosing, LogEnd, Quit, checkpoint_file};
-use crate::log::names::find_any_case;
+use crate::log::names::{LogName, LogNumber, find_any_case};
 use crate::log::writer::{LastLog, LogWriter, OLDEST_WRITTEN, Surroundings};
 use crate::ops::checkpoint::read_checkpoint;
+use crate::problem::{Finding, Place, Problem};
 use crate::recover::driver::Outcome;
 use crate::recover::stream::LogStream;
 use crate::recover::{Attached, finish};
@@ -38,6 +40,8 @@ pub struct Closing {
     /// Logs that nothing needs any more.
     pub truncated: Files,
     headers: Vec<(PathBuf, DbHeader)>,
+    /// What is worth knowing.
+    pub findings: Vec<Finding>,
 }
 
 impl Closing {
@@ -52,6 +56,7 @@ impl Closing {
             checkpoint: Files::new(),
             truncated: Files::new(),
             headers: Vec::new(),
+            findings: Vec::new(),
         };
         if !outcome.stopped {
             let closed = closing.close_stream(options, stream, outcome)?;
@@ -62,7 +67,7 @@ impl Closing {
             let bytes = checkpoint_file(&closed.checkpoint, &[]);
             closing.checkpoint.insert(path, Some(bytes));
             if options.truncate_logs {
-                closing.truncate(stream, outcome);
+                closing.truncate(options, stream, outcome);
             }
         }
         for database in &outcome.databases {
@@ -187,14 +192,33 @@ impl Closing {
     }
 
     /// Closed generations that nothing needs any more.
-    fn truncate(&mut self, stream: &LogStream, outcome: &Outcome) {
+    fn truncate(&mut self, options: &RecoverOptions, stream: &LogStream, outcome: &Outcome) {
         let last = outcome.last.generation();
+        let needed = still_needed(options, outcome);
+        let kept = |path: &Path| {
+            let number = path
+                .file_name()
+                .and_then(|name| LogName::parse(name.to_str()?))
+                .map(|name| name.number);
+            let low = needed.as_ref().map(|(low, _)| LogNumber::Archived(*low));
+            low.is_some_and(|low| number.is_none_or(|number| number >= low))
+        };
+        let mut keeps = false;
         for path in stream.from(crate::format::ids::Generation::default()) {
             let is_current = stream.current().as_ref() == Some(&path);
             let is_last = stream.archived(last).as_ref() == Some(&path);
             if !is_current && !is_last && !self.logs.contains_key(&path) {
-                self.truncated.insert(path, None);
+                if kept(&path) {
+                    keeps = true;
+                } else {
+                    self.truncated.insert(path, None);
+                }
             }
+        }
+        if let (true, Some((_, detail))) = (keeps, needed) {
+            let place = Place::file(stream.dir.to_string_lossy());
+            self.findings
+                .push(Finding::new(Problem::LogsKept, place).with_detail(detail));
         }
     }
 }

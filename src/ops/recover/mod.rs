@@ -4,6 +4,7 @@
 //! whole replay and rolling back have gone well are the changes written, behind an undo file.
 
 mod begin;
+mod beside;
 mod closing;
 mod commit;
 mod copy;
@@ -210,6 +211,7 @@ fn run(
     }
     fill(&mut report, &outcome, options);
     let closing = closing::Closing::of(options, &stream, &outcome)?;
+    report.findings.extend(closing.findings.iter().cloned());
     report.databases = describe(&outcome, &closing);
     if let Some(writer) = writer {
         report.undo_file =
