@@ -146,6 +146,15 @@ pub fn recover(
 ) -> Result<RecoverReport> {
     if let Some(to) = &options.to {
         half_done::refuse(disk, options, "run it again without --to")?;
+        if options.dry_run {
+            // What the recovery of a copy would do is what that of the originals would do.
+            copy::check_target(to)?;
+            let originals = RecoverOptions {
+                to: None,
+                ..options.clone()
+            };
+            return run(&originals, disk, progress);
+        }
         let copied = copy::into(options, to, disk)?;
         return run(&copied, disk, progress);
     }
