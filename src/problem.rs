@@ -159,6 +159,8 @@ problems! {
         "none: what was there before is neither in the page nor in the log", "what the change overwrote";
     LogsLost "Y005" Warning 0 "logs with committed transactions were not there or damaged, and were given up (/a)",
         "none: bring a good copy of them before recovering", "the transactions in them";
+    LogsKept "Y006" Note 0 "logs are kept, because a database was left out",
+        "none: recover that database, then remove the logs", "nothing";
     LvCorrupted "V001" Error -1526 "long value is damaged",
         "the long value is dropped, records that need it with it", "the long value";
     LvMissing "V002" Error -1526 "a record refers to a long value that is not there",

@@ -219,6 +219,26 @@ fn a_database_behind_its_checkpoint_is_told() {
     assert!(run.stdout.contains("Clean Shutdown"), "{}", run.text());
 }
 
+/// What scripts look for in Eseutil's text, to the byte.
+#[test]
+fn the_way_out_is_told_as_eseutil_tells_it() {
+    let Some(corpus) = needs::corpus() else {
+        return;
+    };
+    let cases = [
+        ("r-lossy-nolast", "there is a lossy recovery option"),
+        ("r-nofirst", "there might be a lossy recovery option"),
+    ];
+    for (name, words) in cases {
+        let dir = folder_of(&before(&corpus, name));
+        let run = common::line(dir.path(), "r edb /d");
+        let line = format!(
+            "\n\n\tRecovery has indicated that {words}.  Run recovery with the /a argument.\n"
+        );
+        assert!(run.stdout.contains(&line), "{name}: {}", run.text());
+    }
+}
+
 /// Sets the time of a page.
 fn with_time(page: &mut [u8], number: usize, time: impl Fn(u64) -> u64, files: &Files) -> bool {
     let size = page_size(&files["test.edb"]);

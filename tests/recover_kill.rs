@@ -15,11 +15,13 @@ use rayon::prelude::{IntoParallelIterator, IntoParallelRefIterator, ParallelIter
 
 use common::{Random, needs};
 use exutil::error::Result;
+use exutil::format::dbheader::DbState;
 use exutil::ops::recover::RecoverOptions;
 use exutil::ops::undo::{UndoOptions, UndoOutcome, undo_file};
 use exutil::storage::{Crash, Disk, MemoryDisk, RealDisk, Storage};
 use recovery::{
-    Files, before, comparable, differences, folder_of, options, read_files, reset, run, run_on,
+    Files, before, change_header, comparable, databases, differences, folder_of, header_of,
+    options, page_size, read_files, reset, run, run_on,
 };
 
 /// What a case is there for.
@@ -301,5 +303,78 @@ fn power_is_lost() {
             reset(dir.path(), &left);
             check_leftover(&whole, &options, dir.path(), &what);
         });
+    }
+}
+
+/// What a run that stopped left, without its undo file: no database that has changed calls itself clean before every
+/// page of all of them is as it will be, and the checkpoint comes after everything else.
+#[track_caller]
+fn check_order(whole: &Whole, left: &Files, what: &str) -> bool {
+    let left = comparable(left);
+    let names: Vec<String> = databases(&whole.after);
+    let pages = |files: &Files, name: &str| {
+        let size = 2 * page_size(&whole.after[name]).bytes();
+        files
+            .get(name)
+            .map(|bytes| bytes[size.min(bytes.len())..].to_vec())
+    };
+    let pages_are_there = names
+        .iter()
+        .all(|name| pages(&left, name) == pages(&whole.after, name));
+    let mut early = false;
+    for name in &names {
+        let changed = pages(&left, name) != pages(&whole.before, name);
+        let clean = left
+            .get(name)
+            .and_then(|bytes| header_of(bytes))
+            .is_some_and(|header| header.db_state() == DbState::CleanShutdown);
+        early |= changed && !pages_are_there;
+        assert!(!(changed && clean) || pages_are_there, "{what}: {name}");
+    }
+    let checkpoint = "edb.chk";
+    if left.get(checkpoint) != whole.before.get(checkpoint) {
+        for (name, bytes) in &whole.after {
+            assert!(
+                left.get(name) == Some(bytes) || name == checkpoint,
+                "{what}: {name}"
+            );
+        }
+    }
+    early
+}
+
+/// A database that is as it was before it was attached: its header calls it clean, and the logs go on behind that.
+fn clean_before(corpus: &Path) -> Files {
+    let mut files = before(corpus, "crash-rollbacks");
+    change_header(files.get_mut("test.edb").unwrap(), |header| {
+        header.state = 3;
+        assert_eq!(header.db_state(), DbState::CleanShutdown);
+    });
+    files
+}
+
+#[test]
+fn a_half_done_run_does_not_look_finished() {
+    let Some(corpus) = needs::corpus() else {
+        return;
+    };
+    let mut cases: Vec<_> = CASES
+        .iter()
+        .map(|case| (case.name, before(&corpus, case.name)))
+        .collect();
+    cases.push(("clean before", clean_before(&corpus)));
+    for (name, files) in cases {
+        let whole = Whole::of(files, &|_| {});
+        let early = (0..whole.steps)
+            .into_par_iter()
+            .filter(|stop| {
+                let dir = folder_of(&whole.before);
+                let disk = Crash::after(RealDisk, *stop);
+                run_on(&options(dir.path()), &disk).unwrap_err();
+                let what = format!("{name} stopped at {stop} of {}", whole.steps);
+                check_order(&whole, &read_files(dir.path()), &what)
+            })
+            .count();
+        assert!(early > 0, "{name}: never stopped between two pages");
     }
 }

@@ -24,9 +24,14 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// The same for a text of several lines: their ends stay.
+/// The same for a text of several lines: their ends stay, and tabs that they begin with, which are Eseutil's.
 pub fn escape_lines(text: &str) -> String {
-    let lines: Vec<_> = text.split('\n').map(escape).collect();
+    let line = |line: &str| {
+        let rest = line.trim_start_matches('\t');
+        let tabs = &line[..line.len() - rest.len()];
+        format!("{tabs}{}", escape(rest))
+    };
+    let lines: Vec<_> = text.split('\n').map(line).collect();
     lines.join("\n")
 }
 
@@ -39,6 +44,7 @@ mod tests {
         assert_eq!(escape("priv1.edb"), "priv1.edb");
         assert_eq!(escape("a\x1b[31mb\u{202e}"), "a\\u{1b}[31mb\\u{202e}");
         assert_eq!(escape_lines("a\x1b\n\nb\n"), "a\\u{1b}\n\nb\n");
+        assert_eq!(escape_lines("\n\tError\tof\n"), "\n\tError\\u{9}of\n");
         assert_eq!(escape("postf\u{e4}cher"), "postf\u{e4}cher");
     }
 }

@@ -264,10 +264,10 @@ impl Translator<'_> {
                         let next_text = next.to_string_lossy();
                         !self.is_switch(next, &next_text)
                     })
-                    .map(|value| self.path(value))
+                    .map(|value| self.value(option, value))
                     .ok_or(UsageError::Missing(missing_name(option)))?
                 } else {
-                    self.path(OsStr::new(glued))
+                    self.value(option, OsStr::new(glued))
                 };
                 self.option(option.long, &value);
             }
@@ -293,6 +293,14 @@ impl Translator<'_> {
         let mut arg = OsString::from(format!("--{long}="));
         arg.push(value);
         self.options.push(arg);
+    }
+
+    /// `/n NEW:OLD` names a path in the logs, which must stay as Windows wrote it.
+    fn value(&self, option: &OptionSpec, arg: &OsStr) -> OsString {
+        if option.long == "moved" {
+            return arg.to_owned();
+        }
+        self.path(arg)
     }
 
     /// A path with backslashes that is not there, but would be with slashes, was meant so.
@@ -465,6 +473,10 @@ mod tests {
         assert_eq!(
             translate("exutil mh bk\\new\\p.edb").unwrap(),
             "exutil mh -- bk/new/p.edb"
+        );
+        assert_eq!(
+            translate("exutil /r E00 /n new/p.edb:E:\\db\\p.edb").unwrap(),
+            "exutil r --moved=new/p.edb:E:\\db\\p.edb -- E00"
         );
         assert_eq!(translate("exutil mh -- -odd").unwrap(), "exutil mh -- -odd");
         assert_eq!(

@@ -129,6 +129,7 @@ pub fn undo_file(path: &Path, options: UndoOptions) -> Result<UndoReport> {
             report.outcome = UndoOutcome::DiscardRefused;
         }
         UndoAction::Discard => {
+            undo.take()?;
             let place = undo.path().to_owned();
             // Windows keeps the name of a file that is open.
             drop(undo);
@@ -139,6 +140,8 @@ pub fn undo_file(path: &Path, options: UndoOptions) -> Result<UndoReport> {
             report.outcome = UndoOutcome::NothingToDo;
         }
         UndoAction::DryRun => {
+            // What a command that is at work will leave is not known.
+            UndoFile::glance(&RealDisk, path)?;
             let conflicts = undo.check()?;
             let refuses = |conflict: &Conflict| conflict.hopeless || !options.force;
             report.outcome = if conflicts.iter().any(refuses) {

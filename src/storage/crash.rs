@@ -158,4 +158,8 @@ impl Storage for CrashFile {
         self.pass()?;
         self.inner.sync()
     }
+
+    fn try_lock(&self) -> bool {
+        self.inner.try_lock()
+    }
 }

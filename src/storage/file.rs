@@ -1,8 +1,9 @@
 //! A file on disk.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Disk, Storage};
 use crate::error::{Error, Result};
@@ -12,6 +13,7 @@ use crate::error::{Error, Result};
 pub struct FileStorage {
     file: File,
     path: PathBuf,
+    locked: AtomicBool,
 }
 
 impl FileStorage {
@@ -30,6 +32,7 @@ impl FileStorage {
         Ok(Self {
             file,
             path: path.to_owned(),
+            locked: AtomicBool::new(false),
         })
     }
 
@@ -47,6 +50,7 @@ impl FileStorage {
         Ok(Self {
             file,
             path: path.to_owned(),
+            locked: AtomicBool::new(false),
         })
     }
 
@@ -63,6 +67,7 @@ impl FileStorage {
         Ok(Self {
             file,
             path: path.to_owned(),
+            locked: AtomicBool::new(false),
         })
     }
 
@@ -76,6 +81,7 @@ impl FileStorage {
         Ok(Self {
             file,
             path: dir.join("scratch file"),
+            locked: AtomicBool::new(false),
         })
     }
 
@@ -148,6 +154,24 @@ impl Storage for FileStorage {
 
     fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
+    }
+
+    fn try_lock(&self) -> bool {
+        match self.file.try_lock() {
+            Ok(()) => self.locked.store(true, Ordering::Relaxed),
+            Err(TryLockError::WouldBlock) => return false,
+            Err(TryLockError::Error(_)) => {}
+        }
+        true
+    }
+}
+
+impl Drop for FileStorage {
+    fn drop(&mut self) {
+        // To close it is not enough: a child process that is just being started still has the file open.
+        if *self.locked.get_mut() {
+            let _ = self.file.unlock();
+        }
     }
 }
 

@@ -56,6 +56,12 @@ pub trait Storage: Send + Sync {
     /// What the system says.
     fn sync(&self) -> io::Result<()>;
 
+    /// Takes the storage for this handle alone until it is dropped; false when another handle, of whatever process, has
+    /// done so. Where there are no such locks (in memory, on some network file systems) it is always true.
+    fn try_lock(&self) -> bool {
+        true
+    }
+
     /// True when the storage holds no byte.
     ///
     /// # Errors

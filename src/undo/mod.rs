@@ -14,12 +14,14 @@
 //! user who asks for it. The format is in [`crate::format::undofile`] and `docs/undo.md`.
 //!
 //! Everything goes through a [`Disk`](crate::storage::Disk), so that one test can stop at every step.
-//! Two commands at work on the same files at once are not kept apart.
+//! The undo file is locked from its creation to the end of the command, and while it is restored:
+//! a second command that meets it is refused.
 
 mod apply;
 mod check;
 mod handles;
 mod header;
+mod lock;
 mod paths;
 mod reader;
 mod restore;
@@ -29,7 +31,7 @@ mod writer;
 
 pub use apply::Applier;
 pub use check::Conflict;
-pub use reader::{SavedFile, UndoFile};
+pub use reader::{Glance, SavedFile, UndoFile};
 pub use restore::{RestoreReport, RestoredFile};
 pub use sealed::SealedUndo;
 pub use settle::{Settled, prepare, settle};

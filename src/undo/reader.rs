@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::header::{self, State};
+use super::lock::{in_use, lock};
 use super::paths;
 use crate::error::{Error, Result};
 use crate::format::undofile::{
@@ -29,12 +30,25 @@ pub struct SavedFile {
     pub saved: u64,
 }
 
+/// What the header of an undo file tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance {
+    /// How far the operation is.
+    pub status: UndoStatus,
+    /// What it was, in the words of its command; empty where not even that was written.
+    pub operation: String,
+    /// When the undo file was created: steps of 100 ns since 1601, UTC.
+    pub created: u64,
+}
+
 /// An undo file, opened and found sound from the first to the last byte.
 pub struct UndoFile<'d> {
     pub(super) disk: &'d dyn Disk,
     pub(super) path: PathBuf,
     pub(super) state: State,
     file: Box<dyn Storage>,
+    /// `file` is locked and can be written.
+    taken: bool,
     files: Vec<SavedFile>,
 }
 
@@ -54,6 +68,7 @@ impl<'d> UndoFile<'d> {
             path: canonical,
             state,
             file,
+            taken: false,
             files: Vec::new(),
         };
         if undo.status() != UndoStatus::Unsealed {
@@ -64,6 +79,49 @@ impl<'d> UndoFile<'d> {
             undo.locate(&entries)?;
         }
         Ok(undo)
+    }
+
+    /// Reads only the header of the undo file at `path`.
+    ///
+    /// # Errors
+    /// As [`UndoFile::open`]; [`Error::Io`] with `PermissionDenied` when another command is at work with it.
+    pub fn glance(disk: &dyn Disk, path: &Path) -> Result<Glance> {
+        let file = disk.open(path)?;
+        lock(file.as_ref(), path)?;
+        let header = header::read(file.as_ref(), path)?.header;
+        Ok(Glance {
+            status: header.status,
+            operation: header.operation,
+            created: header.created,
+        })
+    }
+
+    /// Takes the undo file for this value alone, before anything is written or removed.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; with `PermissionDenied` when another command is at work with it, or was since it was opened.
+    pub fn take(&mut self) -> Result<()> {
+        if self.taken {
+            return Ok(());
+        }
+        // One handle for all: on Windows a lock keeps out the other handles of the same process too.
+        let file = self.disk.open_rw(&self.path)?;
+        lock(file.as_ref(), &self.path)?;
+        if header::read(file.as_ref(), &self.path)?.header != self.state.header {
+            return Err(in_use(&self.path));
+        }
+        self.file = file;
+        self.taken = true;
+        Ok(())
+    }
+
+    /// Writes the header with another status.
+    pub(super) fn advance(&mut self, status: UndoStatus) -> Result<()> {
+        let (file, path) = (self.file.as_ref(), &self.path);
+        let mut header = self.state.header.clone();
+        header::advance(file, path, &mut header, status)?;
+        self.state.header = header;
+        Ok(())
     }
 
     /// Where it is.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::handles::Handles;
-use super::{SavedFile, UndoFile, header};
+use super::{SavedFile, UndoFile};
 use crate::error::{Error, Result};
 use crate::format::undofile::{UndoEntry, UndoPlan, UndoStatus};
 
@@ -34,7 +34,8 @@ impl UndoFile<'_> {
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::UndoUnusable`] when the undo file is damaged, [`Error::ChangedSince`] when a file is neither
-    /// as before nor as after the operation: in both cases nothing was written.
+    /// as before nor as after the operation; `PermissionDenied` when another command is at work with
+    /// it: in all these cases nothing was written.
     pub fn restore(&mut self, force: bool) -> Result<RestoreReport> {
         let was = self.status();
         if matches!(was, UndoStatus::Unsealed | UndoStatus::Restored) {
@@ -43,19 +44,17 @@ impl UndoFile<'_> {
                 files: Vec::new(),
             });
         }
+        self.take()?;
         let stops = |conflict: &super::Conflict| !force || conflict.hopeless;
         if let Some(conflict) = self.check()?.into_iter().find(stops) {
             return Err(conflict.error());
         }
-        let undo = self.disk.open_rw(&self.path)?;
-        let mut header = self.state.header.clone();
         if was == UndoStatus::Complete {
             // From here on the files are a mixture, as those of an interrupted operation.
-            header::advance(undo.as_ref(), &self.path, &mut header, UndoStatus::Sealed)?;
+            self.advance(UndoStatus::Sealed)?;
         }
         let files = self.write_back()?;
-        header::advance(undo.as_ref(), &self.path, &mut header, UndoStatus::Restored)?;
-        self.state.header = header;
+        self.advance(UndoStatus::Restored)?;
         self.state.damaged = false;
         Ok(RestoreReport { was, files })
     }

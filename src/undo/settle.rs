@@ -38,6 +38,7 @@ pub fn settle(disk: &dyn Disk, path: &Path) -> Result<Settled> {
     let mut undo = UndoFile::open(disk, path)?;
     match undo.status() {
         UndoStatus::Unsealed => {
+            undo.take()?;
             let path = undo.path().to_owned();
             drop(undo);
             remove(disk, &path)?;

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::handles::ReadHandle;
+use super::lock::{in_use, lock};
 use super::{SealedUndo, header, paths};
 use crate::error::{Error, Result};
 use crate::format::undofile::{
@@ -62,7 +63,7 @@ impl<'d> UndoWriter<'d> {
     /// people what was done (`r E00`).
     ///
     /// # Errors
-    /// [`Error::Io`]; the file is then removed.
+    /// [`Error::Io`]; the file is then removed. `PermissionDenied` when another command has taken the name meanwhile.
     pub fn create(disk: &'d dyn Disk, path: &Path, operation: &str) -> Result<Self> {
         let path = disk.canonical(path)?;
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -81,7 +82,17 @@ impl<'d> UndoWriter<'d> {
             end: 0,
             operation: operation.to_owned(),
         };
-        let file = disk.create(&path)?;
+        let file = disk.create(&path).map_err(|error| match error {
+            Error::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                in_use(&path)
+            }
+            other => other,
+        })?;
+        lock(file.as_ref(), &path)?;
+        if !disk.exists(&path)? {
+            // Between the two steps another command took it for one that was left behind, and removed it.
+            return Err(in_use(&path));
+        }
         header::write(file.as_ref(), &path, &header)
             .and_then(|()| path.parent().map_or(Ok(()), |dir| disk.sync_dir(dir)))
             .inspect_err(|_| {

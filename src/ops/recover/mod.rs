@@ -5,8 +5,12 @@
 
 mod begin;
 mod behind;
+mod beside;
+mod closing;
 mod commit;
 mod copy;
+mod half_done;
+mod image;
 mod steps;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +29,7 @@ use crate::recover::driver::{Outcome, Plan, Recovery, Skipped};
 use crate::recover::stream::LogStream;
 use crate::recover::{Attached, Counts, Pool, PoolCounts};
 use crate::storage::{Disk, FileStorage, RealDisk, Storage};
+use crate::undo::UndoWriter;
 
 /// Less memory than this is not worth having.
 const CACHE_LEAST: usize = 16 << 20;
@@ -141,6 +146,16 @@ pub fn recover(
     progress: &dyn Progress,
 ) -> Result<RecoverReport> {
     if let Some(to) = &options.to {
+        half_done::refuse(disk, options, "run it again without --to")?;
+        if options.dry_run {
+            // What the recovery of a copy would do is what that of the originals would do.
+            copy::check_target(to)?;
+            let originals = RecoverOptions {
+                to: None,
+                ..options.clone()
+            };
+            return run(&originals, disk, progress);
+        }
         let copied = copy::into(options, to, disk)?;
         return run(&copied, disk, progress);
     }
@@ -152,17 +167,12 @@ fn run(
     disk: &dyn Disk,
     progress: &dyn Progress,
 ) -> Result<RecoverReport> {
-    let undo_name = options
-        .undo_file
-        .clone()
-        .unwrap_or_else(|| options.log_dir.join(format!("{}.undo", options.base)));
     let (undo_path, taken_back) = if options.dry_run {
-        commit::refuse_half_done(disk, &undo_name)?;
-        (undo_name, Vec::new())
+        half_done::refuse(disk, options, "run it again without --dry-run")?;
+        (half_done::undo_name(options), Vec::new())
     } else {
-        commit::take_back(disk, &undo_name)?
+        half_done::take_back(disk, options)?
     };
-    let stream = LogStream::find(&options.log_dir, &options.base)?;
     let mut report = RecoverReport {
         jet: JetError::SUCCESS,
         replayed: false,
@@ -180,10 +190,21 @@ fn run(
         taken_back,
         findings: Vec::new(),
     };
-    let Some(begin) = begin::find(options, &stream, &mut report.findings)? else {
-        behind::note_left_behind(options, &stream, &mut report.findings);
+    let Some((mut stream, mut begin)) = look(options, &mut report.findings)? else {
         return Ok(report);
     };
+    let mut writer = None;
+    if !options.dry_run {
+        // Made so early because it is locked: who finds it knows that this run is alive.
+        let operation = half_done::operation(options);
+        writer = Some(UndoWriter::create(disk, &undo_path, &operation)?);
+        // Another run may have ended in between.
+        report.findings.clear();
+        match look(options, &mut report.findings)? {
+            Some(again) => (stream, begin) = again,
+            None => return Ok(report),
+        }
+    }
     let mut plan = Plan {
         places: options.places.clone(),
         ignore_missing: options.ignore_missing,
@@ -199,12 +220,27 @@ fn run(
         outcome = replay(options, &plan, &stream, &begin, progress)?;
     }
     fill(&mut report, &outcome, options);
-    let closing = commit::Closing::of(options, &stream, &outcome)?;
+    let closing = closing::Closing::of(options, &stream, &outcome)?;
+    report.findings.extend(closing.findings.iter().cloned());
     report.databases = describe(&outcome, &closing);
-    if !options.dry_run {
-        report.undo_file = commit::commit(options, disk, &undo_path, &outcome, &closing)?;
+    if let Some(writer) = writer {
+        report.undo_file =
+            commit::Commit::new(disk, &outcome, &closing).run(writer, options.keep_undo)?;
     }
     Ok(report)
+}
+
+/// The logs, and where to begin; `None` when there is nothing to do.
+fn look(
+    options: &RecoverOptions,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<(LogStream, begin::Begin)>> {
+    let stream = LogStream::find(&options.log_dir, &options.base)?;
+    let begin = begin::find(options, &stream, findings)?;
+    if begin.is_none() {
+        behind::note_left_behind(options, &stream, findings);
+    }
+    Ok(begin.map(|begin| (stream, begin)))
 }
 
 fn replay(
@@ -277,7 +313,7 @@ fn fill(report: &mut RecoverReport, outcome: &Outcome, options: &RecoverOptions)
     }
 }
 
-fn describe(outcome: &Outcome, closing: &commit::Closing) -> Vec<DatabaseReport> {
+fn describe(outcome: &Outcome, closing: &closing::Closing) -> Vec<DatabaseReport> {
     outcome
         .databases
         .iter()
