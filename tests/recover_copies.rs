@@ -9,22 +9,9 @@ use common::needs;
 use exutil::format::dbheader::DbState;
 use exutil::recover::attach::Places;
 use recovery::{
-    Files, before, comparable, databases, differences, folder, folder_of, header_of, options,
+    Files, assert_same, before, databases, folder, folder_of, header_of, only_databases, options,
     page_size, read_files, recovered, run,
 };
-
-#[track_caller]
-fn assert_same(have: &Files, want: &Files, what: &str) {
-    let found = differences(have, want);
-    assert!(found.is_empty(), "{what}: {}", found.join("; "));
-}
-
-fn only_databases(files: &Files) -> Files {
-    let mut files = comparable(files);
-    let names = databases(&files);
-    files.retain(|name, _| names.contains(name));
-    files
-}
 
 /// The pages of clean databases; the command writes the time of day into headers.
 fn without_headers(files: &Files) -> Files {

@@ -17,14 +17,8 @@ use exutil::error::{Error, Result};
 use exutil::jet::JetError;
 use exutil::storage::{Crash, Disk, RealDisk, Storage};
 use recovery::{
-    Files, before, comparable, differences, folder_of, options, read_files, recovered, run, run_on,
+    Files, assert_same, before, comparable, folder_of, options, read_files, recovered, run, run_on,
 };
-
-#[track_caller]
-fn assert_same(have: &Files, want: &Files, what: &str) {
-    let found = differences(have, want);
-    assert!(found.is_empty(), "{what}: {}", found.join("; "));
-}
 
 /// A disk on which files can only grow by so many bytes in all.
 struct Full {

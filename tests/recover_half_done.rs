@@ -17,15 +17,9 @@ use exutil::progress::Progress;
 use exutil::storage::{Crash, Disk, RealDisk};
 use exutil::undo::UndoFile;
 use recovery::{
-    Files, before, comparable, differences, folder, folder_of, options, read_files, recovered, run,
+    Files, assert_same, before, comparable, folder, folder_of, options, read_files, recovered, run,
     run_on,
 };
-
-#[track_caller]
-fn assert_same(have: &Files, want: &Files, what: &str) {
-    let found = differences(have, want);
-    assert!(found.is_empty(), "{what}: {}", found.join("; "));
-}
 
 /// A run that was killed just before its end.
 fn interrupted(files: &Files) -> tempfile::TempDir {

@@ -20,7 +20,7 @@ use exutil::ops::recover::RecoverOptions;
 use exutil::ops::undo::{UndoOptions, UndoOutcome, undo_file};
 use exutil::storage::{Crash, Disk, MemoryDisk, RealDisk, Storage};
 use recovery::{
-    Files, before, change_header, comparable, databases, differences, folder_of, header_of,
+    Files, assert_same, before, change_header, comparable, databases, folder_of, header_of,
     options, page_size, read_files, reset, run, run_on,
 };
 
@@ -93,12 +93,6 @@ fn without_undo(files: &Files) -> Files {
     let mut files = files.clone();
     files.retain(|name, _| !name.ends_with(".undo"));
     files
-}
-
-#[track_caller]
-fn assert_same(have: &Files, want: &Files, what: &str) {
-    let found = differences(have, want);
-    assert!(found.is_empty(), "{what}: {}", found.join("; "));
 }
 
 /// What a run left when it stopped: another run ends as it would have, and undo takes it back.

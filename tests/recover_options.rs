@@ -20,8 +20,8 @@ use exutil::ops::undo::{UndoOptions, undo_file};
 use exutil::problem::Problem;
 use exutil::recover::attach::{Places, Reason};
 use recovery::{
-    Files, before, change_header, comparable, databases, differences, folder, folder_of, header_of,
-    options, page_size, read_files, recovered, run,
+    Files, assert_same, before, change_header, comparable, databases, folder, folder_of, header_of,
+    only_databases, options, page_size, read_files, recovered, run,
 };
 
 /// Cases of all page sizes, with all that can happen.
@@ -53,20 +53,6 @@ const CASES: &[&str] = &[
     "r-zeropage",
     "term-dirty",
 ];
-
-#[track_caller]
-fn assert_same(have: &Files, want: &Files, what: &str) {
-    let found = differences(have, want);
-    assert!(found.is_empty(), "{what}: {}", found.join("; "));
-}
-
-/// The databases alone.
-fn only_databases(files: &Files) -> Files {
-    let mut files = comparable(files);
-    let names = databases(&files);
-    files.retain(|name, _| names.contains(name));
-    files
-}
 
 /// What a run finds out, without how it was run.
 fn numbers(report: &RecoverReport) -> serde_json::Value {

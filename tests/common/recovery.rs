@@ -209,3 +209,18 @@ pub fn recovered(files: &Files) -> Files {
     run(&options(dir.path())).unwrap();
     read_files(dir.path())
 }
+
+/// The databases alone, as [`comparable`].
+pub fn only_databases(files: &Files) -> Files {
+    let mut files = comparable(files);
+    let names = databases(&files);
+    files.retain(|name, _| names.contains(name));
+    files
+}
+
+/// Fails, saying how, unless these are the same files.
+#[track_caller]
+pub fn assert_same(have: &Files, want: &Files, what: &str) {
+    let found = differences(have, want);
+    assert!(found.is_empty(), "{what}: {}", found.join("; "));
+}

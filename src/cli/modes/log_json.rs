@@ -8,8 +8,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::cli::session::SCHEMA;
 use crate::format::loghdr::Environment;
 use crate::format::logrec::{
-    Close, CloseKind, CommitContext, EmptyTreeEntry, FreeFdp, Merge, NodeHead, PageHead, PageImage,
-    PageMove, Record, RecordKind, ResizeKind, SpaceTrees, Split,
+    Close, CloseKind, CommitContext, EmptyTreeEntry, FreeFdp, Merge, PageHead, PageImage, PageMove,
+    Record, RecordKind, ResizeKind, SpaceTrees, Split,
 };
 use crate::ops::log_checks::StreamCheck;
 use crate::ops::log_records::{RecordPlace, RecordSink, Tally, walk};
@@ -149,7 +149,7 @@ impl Serialize for Document<'_> {
         map.serialize_entry("byte", &self.place.at.ib)?;
         map.serialize_entry("type", &kind)?;
         map.serialize_entry("bytes", &self.bytes.len())?;
-        match node(self.record) {
+        match self.record.node_head() {
             Some(head) => {
                 page(&mut map, &head.page)?;
                 put!(map, "rceid" => head.rceid.0, "pgno_fdp" => head.pgno_fdp, "objid" => head.objid)
@@ -167,24 +167,6 @@ fn page<M: SerializeMap>(map: &mut M, head: &PageHead) -> Result<(), M::Error> {
         "procid" => head.procid, "dbid" => head.dbid, "pgno" => head.pgno, "dbtime" => head.after,
         "dbtime_before" => (head.before.get() != u64::MAX).then_some(head.before), "trx" => head.trx,
         "level" => head.level, "line" => head.line, "flags" => head.flags)
-}
-
-fn node<'a>(record: &'a Record<'_>) -> Option<&'a NodeHead> {
-    match record {
-        Record::Insert(head, ..)
-        | Record::FlagInsert(head, ..)
-        | Record::FlagInsertAndReplaceData(head, ..)
-        | Record::FlagDelete(head)
-        | Record::Replace(head, _)
-        | Record::Delete(head)
-        | Record::UndoInfo(head, _)
-        | Record::Delta(head, _)
-        | Record::SetExternalHeader(head, _)
-        | Record::Undo(head, _)
-        | Record::EmptyTree(head, _)
-        | Record::Scrub(head, _) => Some(head),
-        _ => None,
-    }
 }
 
 /// What changes of nodes and trees hold beside their heads.

@@ -223,9 +223,9 @@ impl<'a> Record<'a> {
 }
 
 impl Record<'_> {
-    /// The head of a record that changes a page.
+    /// The head of a record that changes a node.
     #[must_use]
-    pub const fn page_head(&self) -> Option<&PageHead> {
+    pub const fn node_head(&self) -> Option<&NodeHead> {
         match self {
             Self::Insert(head, ..)
             | Self::FlagInsert(head, ..)
@@ -238,13 +238,24 @@ impl Record<'_> {
             | Self::SetExternalHeader(head, _)
             | Self::Undo(head, _)
             | Self::EmptyTree(head, _)
-            | Self::Scrub(head, _) => Some(&head.page),
+            | Self::Scrub(head, _) => Some(head),
+            _ => None,
+        }
+    }
+
+    /// The head of a record that changes a page.
+    #[must_use]
+    pub const fn page_head(&self) -> Option<&PageHead> {
+        match self {
             Self::CreateFdp(head, _)
             | Self::ConvertFdp(head, _)
             | Self::Split(head, _)
             | Self::Merge(head, _)
             | Self::PageMove(head, _) => Some(head),
-            _ => None,
+            _ => match self.node_head() {
+                Some(head) => Some(&head.page),
+                None => None,
+            },
         }
     }
 }
