@@ -4,7 +4,7 @@ use exutil::build::logs::{LogBuilder, LogFormat, StreamOptions, Tail};
 use exutil::format::checkpoint::Checkpoint;
 use exutil::format::checksum::header_is_good;
 use exutil::format::ids::Generation;
-use exutil::format::loghdr::{Environment, PathField};
+use exutil::format::loghdr::Environment;
 use exutil::format::logrec::{ProcId, TrxId};
 use exutil::format::logwrite::control::{begin0, commit0, nop2, shut_down_mark};
 use exutil::format::stamp::{Lgpos, LogTime, Signature};
@@ -16,22 +16,6 @@ use exutil::log::verify::{BlockScan, check_log, check_storage};
 use exutil::log::writer::WriteFault;
 use exutil::ops::logs::{GenerationRange, Quiet, read_stream};
 use exutil::storage::Memory;
-
-fn environment() -> Environment {
-    Environment {
-        system_path: PathField([0; 261]),
-        log_path: PathField([0; 261]),
-        flags: 0,
-        sessions: 16,
-        open_tables: 300,
-        version_pages: 64,
-        cursors: 1024,
-        log_buffers: 126,
-        log_sectors: 0,
-        cache_pages: 512,
-        reserved: [0; 16],
-    }
-}
 
 fn options(format: LogFormat, version: (u32, u32), digits: usize) -> StreamOptions {
     StreamOptions {
@@ -50,7 +34,7 @@ fn options(format: LogFormat, version: (u32, u32), digits: usize) -> StreamOptio
         },
         first: (Generation::new(1), LogTime::default()),
         created: LogTime::utc((2026, 1, 2), (3, 4, 5), 6),
-        environment: environment(),
+        environment: Environment::small(0),
     }
 }
 

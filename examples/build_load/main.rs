@@ -22,7 +22,7 @@ use exutil::build::{Column, DatabaseBuilder, Index, Options, Row, Table, format_
 use exutil::format::checksum::seal;
 use exutil::format::dbheader::{DbHeader, DbState};
 use exutil::format::ids::{DbTime, Generation, Objid, PageSize, Pgno};
-use exutil::format::loghdr::{Environment, PathField};
+use exutil::format::loghdr::Environment;
 use exutil::format::logrec::{AttachDb, DbId, ProcId, Record};
 use exutil::format::logwrite::{control::init2, encode};
 use exutil::format::page::{Page, PageFlags};
@@ -68,8 +68,7 @@ fn main() -> Outcome<()> {
     let mut db = DbHeader::parse(&header)?;
 
     let mut logs = LogBuilder::new(stream(&wanted, &options))?;
-    let mut environment = environment();
-    environment.log_sectors = wanted.log_segments.into();
+    let environment = Environment::small(wanted.log_segments.into());
     logs.append(&init2(&environment, options.time))?;
     let attach = AttachDb {
         procid: ProcId(5),
@@ -176,22 +175,6 @@ fn build_database(path: &Path, wanted: &Wanted) -> Outcome<Options> {
     Ok(options)
 }
 
-fn environment() -> Environment {
-    Environment {
-        system_path: PathField([0; 261]),
-        log_path: PathField([0; 261]),
-        flags: 0,
-        sessions: 16,
-        open_tables: 300,
-        version_pages: 64,
-        cursors: 1024,
-        log_buffers: 126,
-        log_sectors: 0,
-        cache_pages: 512,
-        reserved: [0; 16],
-    }
-}
-
 fn stream(wanted: &Wanted, options: &Options) -> StreamOptions {
     StreamOptions {
         naming: StreamNaming {
@@ -210,7 +193,7 @@ fn stream(wanted: &Wanted, options: &Options) -> StreamOptions {
         sign_log: options.sign_log,
         first: (Generation::new(1), LogTime::default()),
         created: options.time,
-        environment: environment(),
+        environment: Environment::small(0),
     }
 }
 

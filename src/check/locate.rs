@@ -14,7 +14,7 @@ use crate::format::ids::Pgno;
 use crate::format::lv::{LvKey, LvPart, LvRoot};
 use crate::format::record::{CatalogLimits, Record, RecordLayout};
 use crate::problem::{Finding, Problem};
-use crate::tree::walk::{for_each_node, lower_bound, seek};
+use crate::tree::walk::{for_each_node, seek};
 
 /// Members of one part; about 200 MiB with what the map needs.
 const PART: u64 = 2_000_000;
@@ -241,7 +241,7 @@ pub(super) fn bookmarks(
             continue;
         };
         let found = page
-            .node(lower_bound(page, bookmark))
+            .node(page.lower_bound(bookmark))
             .is_ok_and(|node| node.cmp_key_to(bookmark).is_eq() && !node.flags.is_deleted());
         if !found && named < NAMED {
             named += 1;

@@ -20,7 +20,7 @@ use crate::format::ids::Pgno;
 use crate::format::lv::{ChunkSize, Lid, LvKey, LvPart, LvRoot, append_chunk};
 use crate::format::page::PageFlags;
 use crate::problem::{Finding, Problem};
-use crate::tree::walk::{lower_bound, seek};
+use crate::tree::walk::seek;
 
 /// Bytes of a long value that an index can use: the longest key, and what a tuple index looks at.
 const FETCHED_AT_MOST: usize = 70_000;
@@ -86,7 +86,7 @@ impl FetchLongValue for LongValueReader<'_> {
         }
         .write(&mut key);
         let (_, page) = seek(self.db, root, &key, &mut bytes).ok()?;
-        let node = page.node(lower_bound(page, &key)).ok()?;
+        let node = page.node(page.lower_bound(&key)).ok()?;
         if node.cmp_key_to(&key).is_ne() {
             return None;
         }
@@ -104,7 +104,7 @@ impl FetchLongValue for LongValueReader<'_> {
             }
             .write(&mut key);
             let (_, page) = seek(self.db, root, &key, &mut bytes).ok()?;
-            let node = page.node(lower_bound(page, &key)).ok()?;
+            let node = page.node(page.lower_bound(&key)).ok()?;
             if node.cmp_key_to(&key).is_ne() || compress::is_scrubbed(node.data) {
                 return None;
             }

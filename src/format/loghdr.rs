@@ -52,6 +52,26 @@ pub struct Environment {
     pub reserved: [u8; 16],
 }
 
+impl Environment {
+    /// The settings of a small program that keeps its files in the current folder.
+    #[must_use]
+    pub const fn small(log_sectors: u32) -> Self {
+        Self {
+            system_path: PathField([0; 261]),
+            log_path: PathField([0; 261]),
+            flags: 0,
+            sessions: 16,
+            open_tables: 300,
+            version_pages: 64,
+            cursors: 1024,
+            log_buffers: 126,
+            log_sectors,
+            cache_pages: 512,
+            reserved: [0; 16],
+        }
+    }
+}
+
 /// A path of 261 bytes with its terminator.
 #[binrw]
 #[derive(Clone, PartialEq, Eq)]

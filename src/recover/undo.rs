@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use crate::error::{Result, Trouble};
 use crate::format::ids::{DbTime, Pgno};
 use crate::format::logrec::{DbId, OperKind, ProcId};
-use crate::format::page::{Node, NodeFlags};
+use crate::format::page::NodeFlags;
 use crate::jet::JetError;
 
 use super::pool::FrameId;
@@ -190,6 +190,14 @@ impl Replay {
 
     /// Finds the node that a version is about, from the root of its tree.
     fn find(&mut self, place: usize, version: &Version) -> Result<(FrameId, usize)> {
+        let both;
+        let sought = if version.unique {
+            &*version.key
+        } else {
+            // In trees of keys that repeat, the data belong to the separators.
+            both = [&*version.key, &*version.bookmark_data].concat();
+            &both
+        };
         let mut pgno = version.pgno_fdp;
         for _ in 0..DEEPEST {
             let id = self.must_load(place, pgno)?;
@@ -197,18 +205,10 @@ impl Replay {
             if page.flags().is_leaf() {
                 return self.find_in_leaves(place, id, version);
             }
-            let count = page.node_count();
-            let child = (0..count).find_map(|line| {
-                let node = page.node(line).ok()?;
-                let last = line + 1 == count;
-                let goes_here =
-                    last || node.key_len() == 0 || order_inner(&node, version) == Ordering::Greater;
-                goes_here.then_some(node.data)
-            });
-            let child: Option<[u8; 4]> = child.and_then(|data| data.try_into().ok());
-            match child {
-                Some(child) => pgno = Pgno::new(u32::from_le_bytes(child)),
-                None => break,
+            let child = page.node(page.child_line(sought)).map(|node| node.data);
+            match child.map(<[u8; 4]>::try_from) {
+                Ok(Ok(child)) => pgno = Pgno::new(u32::from_le_bytes(child)),
+                _ => break,
             }
         }
         Err(self.lost(place, version, pgno).into())
@@ -222,11 +222,14 @@ impl Replay {
     ) -> Result<(FrameId, usize)> {
         for _ in 0..SIBLINGS {
             let page = self.pool.page(id);
-            let found = (0..page.node_count()).find(|line| {
-                page.node(*line).is_ok_and(|node| {
-                    node.cmp_key_to(&version.key) == Ordering::Equal
-                        && (version.unique || node.data == &*version.bookmark_data)
-                })
+            let is_key = |line: &usize| {
+                page.node(*line)
+                    .is_ok_and(|node| node.cmp_key_to(&version.key).is_eq())
+            };
+            let same_key = (page.lower_bound(&version.key)..page.node_count()).take_while(is_key);
+            let found = same_key.into_iter().find(|line| {
+                let data = page.node(*line).map(|node| node.data);
+                version.unique || data == Ok(&*version.bookmark_data)
             });
             if let Some(line) = found {
                 return Ok((id, line));
@@ -257,13 +260,4 @@ impl Replay {
             ),
         )
     }
-}
-
-/// Compares a separator with what is sought: its key, and in trees of non-unique keys the data behind it.
-fn order_inner(node: &Node<'_>, version: &Version) -> Ordering {
-    if version.unique {
-        return node.cmp_key_to(&version.key);
-    }
-    let sought = [&*version.key, &*version.bookmark_data].concat();
-    node.cmp_key_to(&sought)
 }

@@ -200,46 +200,9 @@ pub fn seek<'b>(
             // Read again: the borrow of the loop's page cannot leave the loop.
             return Ok((pgno, bytes.page()));
         }
-        let line = child_line(page, key);
+        let line = page.child_line(key);
         let node = page.node(line).map_err(|_| Failure::BadChild(line))?;
         pgno = child_of(&node).ok_or(Failure::BadChild(line))?;
     }
     Err(Failure::TooDeep)
-}
-
-/// The child whose key, an exclusive upper bound, is the first above `key`; the last child's empty
-/// key is above everything. [format notes 4.2, T1]
-#[must_use]
-pub fn child_line(page: Page<'_>, key: &[u8]) -> usize {
-    let (mut low, mut high) = (0, page.node_count().saturating_sub(1));
-    while low < high {
-        let middle = (low + high) / 2;
-        let above = page
-            .node(middle)
-            .is_ok_and(|node| node.key_len() == 0 || node.key_bytes().gt(key.iter().copied()));
-        if above {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    low
-}
-
-/// The first node of a leaf whose key is not below `key`.
-#[must_use]
-pub fn lower_bound(page: Page<'_>, key: &[u8]) -> usize {
-    let (mut low, mut high) = (0, page.node_count());
-    while low < high {
-        let middle = (low + high) / 2;
-        if page
-            .node(middle)
-            .is_ok_and(|node| node.key_bytes().lt(key.iter().copied()))
-        {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    low
 }

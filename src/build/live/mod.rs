@@ -35,7 +35,7 @@ use super::error::BuildError;
 use super::logs::{LogFormat, StreamOptions};
 use crate::format::dbheader::DbHeader;
 use crate::format::ids::{DbTime, Objid, PageSize, Pgno};
-use crate::format::loghdr::{Attachment, Environment, PathField};
+use crate::format::loghdr::{Attachment, Environment};
 use crate::format::logrec::{AttachDb, DbId, ProcId, Record, RecordKind};
 use crate::format::logwrite::control::init2;
 use crate::format::logwrite::{EncodeFault, TooLong};
@@ -211,7 +211,10 @@ impl Live {
     }
 
     fn attach(&mut self) -> Result<(), LiveError> {
-        let init = init2(&environment(&self.options), time());
+        let init = init2(
+            &Environment::small(u32::from(self.options.file_sectors)),
+            time(),
+        );
         self.log.append_bytes(init, self.dbtime)?;
         let record = Record::AttachDb(AttachDb {
             procid: TASKS,
@@ -288,22 +291,6 @@ const fn time() -> LogTime {
     LogTime::utc((2026, 3, 4), (5, 6, 7), 8)
 }
 
-fn environment(options: &LiveOptions) -> Environment {
-    Environment {
-        system_path: PathField([0; 261]),
-        log_path: PathField([0; 261]),
-        flags: 0,
-        sessions: 16,
-        open_tables: 300,
-        version_pages: 64,
-        cursors: 1024,
-        log_buffers: 126,
-        log_sectors: u32::from(options.file_sectors),
-        cache_pages: 512,
-        reserved: [0; 16],
-    }
-}
-
 fn stream_options(options: &LiveOptions, header: &DbHeader, size: PageSize) -> StreamOptions {
     StreamOptions {
         naming: StreamNaming {
@@ -322,6 +309,6 @@ fn stream_options(options: &LiveOptions, header: &DbHeader, size: PageSize) -> S
             header.last_consistent_time,
         ),
         created: time(),
-        environment: environment(options),
+        environment: Environment::small(u32::from(options.file_sectors)),
     }
 }

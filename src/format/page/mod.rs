@@ -20,6 +20,7 @@ mod edit;
 mod flags;
 mod node;
 mod redo;
+mod search;
 
 use super::bytes::{u16_at, u32_at, u64_at};
 use super::ids::{DbTime, Objid, PageSize, Pgno};

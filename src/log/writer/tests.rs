@@ -2,7 +2,7 @@
 
 use super::{LastLog, LogWriter, OLDEST_WRITTEN, Surroundings, WriteFault};
 use crate::format::ids::Generation;
-use crate::format::loghdr::{Environment, LogHeader, PathField};
+use crate::format::loghdr::{Environment, LogHeader};
 use crate::format::logwrite::control::shut_down_mark;
 use crate::format::logwrite::segment::{SEGMENT_BYTES, SEGMENT_HEADER};
 use crate::format::stamp::{Lgpos, LogTime, Signature};
@@ -18,25 +18,9 @@ fn now() -> LogTime {
     LogTime::utc((2026, 1, 2), (3, 4, 5), 6)
 }
 
-fn environment() -> Environment {
-    Environment {
-        system_path: PathField([0; 261]),
-        log_path: PathField([0; 261]),
-        flags: 0,
-        sessions: 16,
-        open_tables: 300,
-        version_pages: 64,
-        cursors: 1024,
-        log_buffers: 126,
-        log_sectors: 0,
-        cache_pages: 512,
-        reserved: [0; 16],
-    }
-}
-
 fn surroundings() -> Surroundings {
     Surroundings {
-        environment: environment(),
+        environment: Environment::small(0),
         attachments: Vec::new(),
         checkpoint: position(1, 1, 0),
         now: now(),
@@ -61,7 +45,7 @@ fn header(version: (u32, u32, u32)) -> LogHeader {
             random: 7,
             ..Signature::default()
         },
-        environment: environment(),
+        environment: Environment::small(0),
         flags: 2,
         checkpoint: Lgpos::default(),
         update_minor: version.2,

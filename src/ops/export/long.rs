@@ -7,7 +7,7 @@ use crate::db::{Database, PageBytes};
 use crate::format::ids::{Objid, Pgno};
 use crate::format::lv::{ChunkSize, Lid, LvKey, LvPart, LvRoot, append_chunk};
 use crate::format::page::{Node, Page, PageFlags};
-use crate::tree::walk::{Failure, MAX_DEPTH, child_line, child_of, lower_bound};
+use crate::tree::walk::{Failure, MAX_DEPTH, child_of};
 
 /// Pages kept: the way down a deep tree, and some leaves. Rows refer to long values that lie close
 /// together, because ids are given out in the order of insertion.
@@ -162,10 +162,10 @@ impl<'d> LongValues<'d> {
                 return Err(fault(lid, pgno, &Failure::WrongTree(page.objid())));
             }
             if page.flags().is_leaf() {
-                let line = lower_bound(page, key);
+                let line = page.lower_bound(key);
                 return Ok(is_at(page, line, wanted).then_some(Found { pgno, line }));
             }
-            let line = child_line(page, key);
+            let line = page.child_line(key);
             let child = page.node(line).ok().as_ref().and_then(child_of);
             pgno = child.ok_or_else(|| fault(lid, pgno, &Failure::BadChild(line)))?;
         }
@@ -181,7 +181,7 @@ impl<'d> LongValues<'d> {
         let after = leaves.partition_point(|(first, _)| first.as_slice() <= key);
         let (_, pgno) = *leaves.get(after.checked_sub(1)?)?;
         let page = self.page(pgno, wanted.lid).ok()?;
-        let line = lower_bound(page, key);
+        let line = page.lower_bound(key);
         is_at(page, line, wanted).then_some(Found { pgno, line })
     }
 
