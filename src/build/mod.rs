@@ -28,6 +28,7 @@
 //! Pages are written as soon as they are full, so a database may be larger than memory; only the
 //! entries of one table's secondary indexes are collected until the table is finished.
 
+mod backup;
 mod catalog;
 mod core;
 mod error;
@@ -54,6 +55,7 @@ use crate::format::dbheader::{DbHeader, DbState};
 use crate::format::ids::{DbTime, Generation, Objid, Pgno};
 use crate::format::stamp::Lgpos;
 
+pub use backup::stamp_backup;
 pub use error::BuildError;
 pub use options::{Options, format_of};
 pub use schema::{CODE_PAGE_ASCII, CODE_PAGE_UNICODE, Column, Index, Row, Table};
@@ -61,6 +63,8 @@ pub use table::{TableInfo, TableWriter};
 
 /// File type of a database. [format notes 1.5]
 const FILETYPE_DATABASE: u32 = 1;
+/// State of a database that needs its logs. [log notes 9.1]
+const DIRTY: u32 = 2;
 /// Where a clean database was last consistent, when it has logs.
 const CONSISTENT: Lgpos = Lgpos::new(Generation::new(2), 8, 0);
 

@@ -14,6 +14,7 @@ pub mod logrec;
 pub mod logwrite;
 pub mod lv;
 pub mod page;
+pub mod patchfile;
 pub mod record;
 pub mod schema;
 pub mod stamp;

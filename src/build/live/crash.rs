@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{Content, Live, LiveError, time};
+use crate::build::DIRTY;
 use crate::build::logs::{BuiltFile, LogFormat, Tail};
+use crate::format::dbheader::DbHeader;
 use crate::format::ids::{DbTime, Generation, Pgno};
 use crate::format::stamp::Lgpos;
 use crate::log::closing::checkpoint_file;
-
-/// State of a database that needs its logs.
-const DIRTY: u32 = 2;
 
 /// What a crash leaves.
 #[derive(Debug, Clone)]
@@ -64,6 +63,7 @@ impl Live {
         under_way.remove(&pgno);
         let info = self.log_undo_info(pgno)?;
         self.log.force(dirt.last.max(info.unwrap_or(0)));
+        self.patch(pgno)?;
         self.pages.write(pgno)
     }
 
@@ -82,21 +82,7 @@ impl Live {
         let (low, high) = self.keepable();
         let keep = keep.clamp(low, high);
         let lost_from = self.log.position(keep);
-        let open: Vec<usize> = self
-            .spans
-            .iter()
-            .filter(|span| span.begin < keep && span.end.is_none_or(|end| end >= keep))
-            .map(|span| span.begin)
-            .collect();
-        let oldest = open.iter().copied().chain(self.pages.oldest());
-        let newest = oldest.min().unwrap_or(keep).min(keep.saturating_sub(1));
-        // The checkpoint may lie behind what it could be, never before it.
-        let back = self.random.below(newest + 1);
-        let at = if self.random.once_in(2) { newest } else { back };
-        let mut checkpoint_at = self.log.position(at);
-        if checkpoint_at <= self.attached {
-            checkpoint_at = self.log.position(0);
-        }
+        let (checkpoint_at, open) = self.some_checkpoint(keep);
         let model = self.model(keep);
         let attached = checkpoint_at > self.attached;
         let checkpoint = self.log.checkpoint_at(checkpoint_at);
@@ -113,8 +99,33 @@ impl Live {
             checkpoint: checkpoint_file(&checkpoint, attachments),
             checkpoint_at,
             model,
-            open: open.len(),
+            open,
         })
+    }
+
+    /// Where recovery of the pages that are on disk may begin, if of the log the first `keep` records are there; and how
+    /// many transactions it must roll back.
+    pub(super) fn some_checkpoint(&mut self, keep: usize) -> (Lgpos, usize) {
+        let open = self.open_at(keep);
+        let oldest = open.iter().copied().chain(self.pages.oldest());
+        let newest = oldest.min().unwrap_or(keep).min(keep.saturating_sub(1));
+        // The checkpoint may lie behind what it could be, never before it.
+        let back = self.random.below(newest + 1);
+        let at = if self.random.once_in(2) { newest } else { back };
+        let mut checkpoint_at = self.log.position(at);
+        if checkpoint_at <= self.attached {
+            checkpoint_at = self.log.position(0);
+        }
+        (checkpoint_at, open.len())
+    }
+
+    /// With which records the transactions began that are open behind the first `keep` records.
+    pub(super) fn open_at(&self, keep: usize) -> Vec<usize> {
+        self.spans
+            .iter()
+            .filter(|span| span.begin < keep && span.end.is_none_or(|end| end >= keep))
+            .map(|span| span.begin)
+            .collect()
     }
 
     const fn possible(&self, tail: Tail) -> Tail {
@@ -127,6 +138,16 @@ impl Live {
     /// The file on disk with the header that goes with it.
     fn crashed(&self, checkpoint: Lgpos) -> Vec<u8> {
         let mut file = self.pages.disk().to_vec();
+        let header = self.dirty_header(checkpoint);
+        let size = self.pages.size.bytes();
+        for copy in file.chunks_exact_mut(size).take(2) {
+            header.write_to(copy);
+        }
+        file
+    }
+
+    /// The header while the database is attached and recovery would begin at `checkpoint`.
+    pub(super) fn dirty_header(&self, checkpoint: Lgpos) -> DbHeader {
         let durable = self.log.durable();
         let last = self.log.position(durable.saturating_sub(1)).generation;
         let mut header = self.header.clone();
@@ -145,15 +166,11 @@ impl Live {
         if let Some(dbtime) = self.log.dbtime(durable) {
             header.dbtime = DbTime::new(dbtime);
         }
-        let size = self.pages.size.bytes();
-        for copy in file.chunks_exact_mut(size).take(2) {
-            header.write_to(copy);
-        }
-        file
+        header
     }
 
     /// What is committed within the first `keep` records.
-    fn model(&self, keep: usize) -> Vec<Content> {
+    pub(super) fn model(&self, keep: usize) -> Vec<Content> {
         let mut content = self.initial.clone();
         for (number, effects) in &self.history {
             if *number < keep {

@@ -15,7 +15,9 @@
 //! | `space` | pages from and to the space trees |
 //! | `lines`, `pages`, `stream` | nodes as values, page images, the log |
 //! | `crash` | flushing, and what a crash leaves |
+//! | `backup` | copies of the database made while it is written to, with their logs |
 
+mod backup;
 mod crash;
 mod lines;
 mod merge;
@@ -47,6 +49,7 @@ use crate::log::writer::WriteFault;
 use sessions::{Session, Span};
 use stream::Stream;
 
+pub use backup::{BackupForm, BackupSet};
 pub use crash::CrashState;
 pub use nodes::Done;
 pub use rows::LiveRows;
@@ -134,6 +137,8 @@ pub struct Live {
     /// Number of the record of each commit, and what was committed.
     history: Vec<(usize, Vec<sessions::Effect>)>,
     random: Random,
+    /// The backup that is under way.
+    backup: Option<backup::Backup>,
 }
 
 /// A repeatable stream of numbers (xorshift).
@@ -201,6 +206,7 @@ impl Live {
             spans: Vec::new(),
             acting: std::cell::Cell::new(usize::MAX),
             history: Vec::new(),
+            backup: None,
             header,
         };
         live.initial = (0..live.trees.len())

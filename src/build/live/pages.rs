@@ -87,6 +87,15 @@ impl Pages {
         dirt.needs.push((other, record));
     }
 
+    /// True when another page may reach the disk only after changes of this one that are not there yet.
+    pub fn is_awaited(&self, pgno: Pgno) -> bool {
+        let on_disk = self.dirt.get(&pgno).and_then(|dirt| dirt.on_disk);
+        let needs = self.dirt.values().flat_map(|dirt| &dirt.needs);
+        needs.into_iter().any(|(other, record)| {
+            *other == pgno && on_disk.is_none_or(|on_disk| on_disk < *record)
+        })
+    }
+
     pub fn dirt(&self, pgno: Pgno) -> Option<&Dirt> {
         self.dirt.get(&pgno)
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::LiveError;
 use crate::build::logs::{BuiltFile, LogBuilder, StreamOptions, Tail};
 use crate::format::checkpoint::Checkpoint;
+use crate::format::ids::Generation;
 use crate::format::loghdr::Attachment;
 use crate::format::logrec::{Record, RecordKind};
 use crate::format::logwrite::encode;
@@ -17,6 +18,8 @@ enum Entry {
     Record(Vec<u8>),
     /// All before was written.
     Flush,
+    /// The generation ended here.
+    Roll,
 }
 
 /// The log.
@@ -76,6 +79,37 @@ impl Stream {
         Ok(())
     }
 
+    /// Ends the generation here, unless nothing stands in the new one yet, and says which is the last that is closed
+    /// now. All so far is on disk then.
+    pub fn close_generation(&mut self, dbtime: u64) -> Result<Generation, LiveError> {
+        let records = self.entries.iter().zip(&self.placed).rev();
+        let last = records
+            .filter(|(entry, _)| matches!(entry, Entry::Record(_)))
+            .map(|(_, placed)| placed.0.generation)
+            .next()
+            .ok_or(LiveError::Contradiction("a log without a record"))?;
+        if self.builder.position().generation == last {
+            self.builder.roll()?;
+            self.entries.push(Entry::Roll);
+            self.placed.push((self.builder.position(), dbtime));
+        }
+        self.durable = self.entries.len();
+        Ok(last)
+    }
+
+    /// The closed generations among the first `keep` entries, each with its number.
+    pub fn closed(&self, keep: usize) -> Result<Vec<(Generation, BuiltFile)>, LiveError> {
+        let mut files = self.files(keep, Tail::Whole)?;
+        files.pop();
+        let mut generation = self.options.first.0;
+        let numbered = files.into_iter().map(|file| {
+            let number = generation;
+            generation = generation.next();
+            (number, file)
+        });
+        Ok(numbered.collect())
+    }
+
     /// Everything up to record `number` is on disk from here on.
     pub fn force(&mut self, number: usize) {
         self.durable = self.durable.max(number + 1);
@@ -127,6 +161,7 @@ impl Stream {
                     builder.append(bytes)?;
                 }
                 Entry::Flush => builder.flush()?,
+                Entry::Roll => builder.roll()?,
             }
         }
         Ok(builder.finish(tail))

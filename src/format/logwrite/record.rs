@@ -129,6 +129,23 @@ pub fn encode(record: &Record<'_>) -> Encoded {
                 None => put.done(),
             }
         }
+        Record::Backup(step) => {
+            let text: Vec<u8> = step
+                .text
+                .encode_utf16()
+                .flat_map(u16::to_le_bytes)
+                .collect();
+            Put::new(RecordKind::BACKUP2)
+                .u8(step.phase)
+                .u32(step.kind)
+                .u8(step.scope)
+                .u8(step.dbid.0)
+                .part(&step.info)
+                .u8(0)
+                .len16(&text, "remark")?
+                .bytes(&text)
+                .done()
+        }
         Record::Other(kind, content) if kind.is_ignored_shape() => Put::new(*kind)
             .len32(content, "content")?
             .bytes(content)
