@@ -42,8 +42,9 @@ const BEGIN: u8 = 1;
 const PREPARE_LOGS: u8 = 2;
 const UPDATE_HEADER: u8 = 4;
 const STOP: u8 = 6;
-/// A full backup.
+/// What a backup is of.
 const FULL: u8 = 1;
+const INCREMENTAL: u8 = 2;
 
 /// What stands beside the pages of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,21 @@ pub struct BackupSet {
     pub patched: usize,
 }
 
+/// An incremental backup: logs behind those of a full one.
+#[derive(Debug, Clone)]
+pub struct IncrementalSet {
+    /// The logs from `low` to `high`, all closed.
+    pub logs: Vec<BuiltFile>,
+    /// First generation.
+    pub low: Generation,
+    /// Last generation.
+    pub high: Generation,
+    /// What is in the database when the logs are replayed to here, table by table.
+    pub model: Vec<Content>,
+    /// Transactions that are rolled back then.
+    pub open: usize,
+}
+
 /// A backup that is under way.
 pub(super) struct Backup {
     form: BackupForm,
@@ -110,7 +126,7 @@ impl Live {
         }
         let (checkpoint, _) = self.some_checkpoint(self.log.len());
         let mark = self.log.position(self.log.len());
-        let begin = self.log_backup(BEGIN, DbId(0), BackupInfo::default())?;
+        let begin = self.log_backup(BEGIN, FULL, BackupInfo::default())?;
         self.log.force(begin);
         let info = BackupInfo {
             mark,
@@ -177,17 +193,8 @@ impl Live {
         let Some(backup) = self.backup.take() else {
             return Err(LiveError::Contradiction("no backup is under way"));
         };
-        let high = self.log.close_generation(self.dbtime)?;
-        let keep = self.log.len();
-        let info = BackupInfo {
-            high,
-            ..backup.info
-        };
-        // What the engine logs now stands behind the set's logs. [verified: backup-full]
-        self.log_backup(PREPARE_LOGS, DbId(0), BackupInfo::default())?;
-        self.log_backup(UPDATE_HEADER, DBID, info)?;
-        let stop = self.log_backup(STOP, DbId(0), BackupInfo::default())?;
-        self.log.force(stop);
+        let (keep, info) = self.close_logs(FULL, backup.info)?;
+        let high = info.high;
         let mut database = backup.copy;
         let size = self.pages.size;
         let patched = backup.patch.len() / size.bytes();
@@ -200,12 +207,10 @@ impl Live {
             }
             form => stamp_backup(&mut database, info, form == BackupForm::Trailer)?,
         }
-        let logs = self.log.closed(keep)?.into_iter();
-        let logs = logs.filter(|(generation, _)| *generation >= info.low);
         Ok(BackupSet {
             database,
             patch,
-            logs: logs.map(|(_, file)| file).collect(),
+            logs: self.closed_logs(keep, info.low)?,
             low: info.low,
             high,
             mark: info.mark,
@@ -216,16 +221,72 @@ impl Live {
         })
     }
 
+    /// Closes the generation and gives back the logs behind generation `after`, the last of an earlier backup.
+    ///
+    /// # Errors
+    /// [`LiveError::Contradiction`] when a full backup is under way; [`LiveError::Log`].
+    pub fn incremental_backup(&mut self, after: Generation) -> Result<IncrementalSet, LiveError> {
+        if self.backup.is_some() {
+            return Err(LiveError::Contradiction("a backup is under way"));
+        }
+        let info = BackupInfo {
+            mark: self.log.position(self.log.len()),
+            time: time(),
+            low: after.next(),
+            high: Generation::default(),
+        };
+        self.log_backup(BEGIN, INCREMENTAL, BackupInfo::default())?;
+        let (keep, info) = self.close_logs(INCREMENTAL, info)?;
+        Ok(IncrementalSet {
+            logs: self.closed_logs(keep, info.low)?,
+            low: info.low,
+            high: info.high,
+            model: self.model(keep),
+            open: self.open_at(keep).len(),
+        })
+    }
+
+    /// Closes the generation, which is the backup's last, and logs the end of the backup behind it. Gives back the
+    /// number of records in closed logs.
+    fn close_logs(
+        &mut self,
+        scope: u8,
+        info: BackupInfo,
+    ) -> Result<(usize, BackupInfo), LiveError> {
+        let high = self.log.close_generation(self.dbtime)?;
+        let keep = self.log.len();
+        let info = BackupInfo { high, ..info };
+        // What the engine logs now stands behind the set's logs. [verified: backup-full]
+        self.log_backup(PREPARE_LOGS, scope, BackupInfo::default())?;
+        self.log_backup(UPDATE_HEADER, scope, info)?;
+        let stop = self.log_backup(STOP, scope, BackupInfo::default())?;
+        self.log.force(stop);
+        Ok((keep, info))
+    }
+
+    /// The closed logs among the first `keep` records, from `low` on.
+    fn closed_logs(&self, keep: usize, low: Generation) -> Result<Vec<BuiltFile>, LiveError> {
+        let logs = self.log.closed(keep)?.into_iter();
+        let logs = logs.filter(|(generation, _)| *generation >= low);
+        Ok(logs.map(|(_, file)| file).collect())
+    }
+
     fn backup(&self) -> Result<&Backup, LiveError> {
         let backup = self.backup.as_ref();
         backup.ok_or(LiveError::Contradiction("no backup is under way"))
     }
 
-    fn log_backup(&mut self, phase: u8, dbid: DbId, info: BackupInfo) -> Result<usize, LiveError> {
+    fn log_backup(&mut self, phase: u8, scope: u8, info: BackupInfo) -> Result<usize, LiveError> {
+        // Only the change of a header is about one database.
+        let dbid = if phase == UPDATE_HEADER {
+            DBID
+        } else {
+            DbId(0)
+        };
         self.append(&Record::Backup(BackupStep {
             phase,
             kind: 0,
-            scope: FULL,
+            scope,
             dbid,
             info: BackupInfo {
                 time: time(),

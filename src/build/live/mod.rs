@@ -49,7 +49,7 @@ use crate::log::writer::WriteFault;
 use sessions::{Session, Span};
 use stream::Stream;
 
-pub use backup::{BackupForm, BackupSet};
+pub use backup::{BackupForm, BackupSet, IncrementalSet};
 pub use crash::CrashState;
 pub use nodes::Done;
 pub use rows::LiveRows;
