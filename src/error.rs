@@ -82,6 +82,18 @@ pub enum Error {
     /// A log cannot be replayed, or a database not be brought to the end of its logs.
     #[error("{0}")]
     Recovery(Box<Trouble>),
+    /// A copy that was not made, or not made whole.
+    #[error("'{}': {what}", path.display())]
+    Copy {
+        /// The file concerned.
+        path: PathBuf,
+        /// The number that the run ends with.
+        jet: JetError,
+        /// What is wrong, in words.
+        what: String,
+        /// What can be done about it.
+        advice: Option<String>,
+    },
     /// No log file of that base name.
     #[error("no log files '{base}*' in '{}'", dir.display())]
     NoLogs {
@@ -185,6 +197,7 @@ impl Error {
     pub fn advice(&self) -> Option<&str> {
         match self {
             Self::Recovery(trouble) => trouble.advice.as_deref(),
+            Self::Copy { advice, .. } => advice.as_deref(),
             _ => None,
         }
     }
@@ -213,7 +226,7 @@ impl Error {
             Self::TrailerMismatch { .. } => JetError::DATABASE_PATCH_FILE_MISMATCH,
             Self::NoLogs { .. } => JetError::FILE_NOT_FOUND,
             Self::Recovery(trouble) => trouble.jet,
-            Self::Page { jet, .. } => *jet,
+            Self::Page { jet, .. } | Self::Copy { jet, .. } => *jet,
         }
     }
 }

@@ -103,6 +103,10 @@ impl Disk for Full {
         Ok(())
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        RealDisk.rename(from, to)
+    }
+
     fn exists(&self, path: &Path) -> Result<bool> {
         RealDisk.exists(path)
     }
@@ -196,6 +200,10 @@ impl Disk for ReadOnly {
 
     fn remove(&self, path: &Path) -> Result<()> {
         Err(Self::refuse(path, "remove"))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        Err(Self::refuse(from, "rename"))
     }
 
     fn exists(&self, path: &Path) -> Result<bool> {

@@ -242,6 +242,11 @@ impl Disk for Twin {
         RealDisk.remove(path)
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.memory.rename(from, to)?;
+        RealDisk.rename(from, to)
+    }
+
     fn exists(&self, path: &Path) -> Result<bool> {
         RealDisk.exists(path)
     }

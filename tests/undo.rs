@@ -394,6 +394,9 @@ impl Disk for OneFails {
     fn remove(&self, path: &Path) -> Result<()> {
         self.now().remove(path)
     }
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.now().rename(from, to)
+    }
     fn exists(&self, path: &Path) -> Result<bool> {
         self.now().exists(path)
     }

@@ -75,6 +75,10 @@ impl JetError {
     pub const PAGE_SIZE_MISMATCH: Self = Self(-1213);
     /// `JET_errDiskFull`.
     pub const DISK_FULL: Self = Self(-1808);
+    /// `JET_errFileAlreadyExists`.
+    pub const FILE_ALREADY_EXISTS: Self = Self(-1814);
+    /// `JET_wrnDatabaseRepaired`.
+    pub const DATABASE_REPAIRED: Self = Self(595);
     /// `JET_errFileNotFound`.
     pub const FILE_NOT_FOUND: Self = Self(-1811);
     /// `JET_errFileInvalidType`.

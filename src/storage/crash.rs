@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use super::{Disk, Storage};
 use crate::error::{Error, Result};
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 const SECTOR: u64 = 512;
 
 /// A disk of which only the first steps work. A step is a write, a change of length, a sync, a file
-/// created or removed, a folder synced; opening and reading are none. The write at which it stops is done
+/// created, renamed or removed, a folder synced; opening and reading are none. The write at which it stops is done
 /// to the half, everything after it fails.
 #[derive(Debug)]
 pub struct Crash<D> {
@@ -103,6 +104,11 @@ impl<D: Disk> Disk for Crash<D> {
         self.disk.remove(path)
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.pass(from, "rename")?;
+        self.disk.rename(from, to)
+    }
+
     fn exists(&self, path: &Path) -> Result<bool> {
         self.disk.exists(path)
     }
@@ -161,5 +167,9 @@ impl Storage for CrashFile {
 
     fn try_lock(&self) -> bool {
         self.inner.try_lock()
+    }
+
+    fn modified(&self) -> io::Result<Option<SystemTime>> {
+        self.inner.modified()
     }
 }

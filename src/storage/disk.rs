@@ -34,6 +34,12 @@ pub trait Disk: Send + Sync {
     /// [`crate::error::Error::Io`].
     fn remove(&self, path: &Path) -> Result<()>;
 
+    /// Gives a file another name in the same folder, all at once: a file that has that name already is replaced.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Io`].
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+
     /// Whether there is anything of that name, a link that leads nowhere included.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use super::Storage;
 
@@ -111,6 +112,10 @@ impl<S: Storage> Storage for Faulty<S> {
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.inner.set_len(len)
+    }
+
+    fn modified(&self) -> io::Result<Option<SystemTime>> {
+        self.inner.modified()
     }
 
     fn sync(&self) -> io::Result<()> {

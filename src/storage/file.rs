@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use super::{Disk, Storage};
 use crate::error::{Error, Result};
@@ -152,6 +153,10 @@ impl Storage for FileStorage {
         self.file.set_len(len)
     }
 
+    fn modified(&self) -> io::Result<Option<SystemTime>> {
+        self.file.metadata()?.modified().map(Some)
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
     }
@@ -205,6 +210,10 @@ impl Disk for RealDisk {
 
     fn remove(&self, path: &Path) -> Result<()> {
         std::fs::remove_file(path).map_err(|error| Error::io(path, "remove", error))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        std::fs::rename(from, to).map_err(|error| Error::io(from, "rename", error))
     }
 
     fn exists(&self, path: &Path) -> Result<bool> {

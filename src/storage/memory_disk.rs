@@ -23,9 +23,13 @@ struct State {
     /// Names and the numbers of their files: as programs see them, and as they are durable.
     names: BTreeMap<PathBuf, usize>,
     durable_names: BTreeMap<PathBuf, usize>,
-    /// Names that came (with a file) or went and are not durable yet, in order.
-    pending: Vec<(PathBuf, Option<usize>)>,
+    /// Changes of names that are not durable yet, in order.
+    pending: Vec<Naming>,
 }
+
+/// Names that come (with a file) or go, all of them or none: a name that is given to another file, or two that change
+/// when a file is renamed.
+type Naming = Vec<(PathBuf, Option<usize>)>;
 
 /// A file's content: as programs see it, as it is durable, and what lies between.
 #[derive(Debug, Default)]
@@ -117,11 +121,8 @@ impl MemoryDisk {
             })
             .collect();
         let mut names = state.durable_names.clone();
-        for (path, number) in state.pending.iter().filter(|_| keep()) {
-            match number {
-                Some(number) => names.insert(path.clone(), *number),
-                None => names.remove(path),
-            };
+        for naming in state.pending.iter().filter(|_| keep()) {
+            take_effect(naming, &mut names);
         }
         Self::new(
             names
@@ -163,7 +164,7 @@ impl Disk for MemoryDisk {
             let number = state.files.len();
             state.files.push(File::default());
             state.names.insert(path.to_owned(), number);
-            state.pending.push((path.to_owned(), Some(number)));
+            state.pending.push(vec![(path.to_owned(), Some(number))]);
         }
         self.handle(path, "create")
     }
@@ -173,7 +174,18 @@ impl Disk for MemoryDisk {
         if state.names.remove(path).is_none() {
             return Err(Error::io(path, "remove", io::ErrorKind::NotFound.into()));
         }
-        state.pending.push((path.to_owned(), None));
+        state.pending.push(vec![(path.to_owned(), None)]);
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        let mut state = self.lock();
+        let Some(number) = state.names.remove(from) else {
+            return Err(Error::io(from, "rename", io::ErrorKind::NotFound.into()));
+        };
+        state.names.insert(to.to_owned(), number);
+        let naming = vec![(from.to_owned(), None), (to.to_owned(), Some(number))];
+        state.pending.push(naming);
         Ok(())
     }
 
@@ -187,17 +199,24 @@ impl Disk for MemoryDisk {
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         let mut state = self.lock();
-        let (now, later) = std::mem::take(&mut state.pending)
+        let in_dir = |naming: &Naming| naming.iter().any(|(path, _)| path.parent() == Some(dir));
+        let (now, later): (Vec<Naming>, _) = std::mem::take(&mut state.pending)
             .into_iter()
-            .partition(|(path, _)| path.parent() == Some(dir));
+            .partition(in_dir);
         state.pending = later;
-        for (path, number) in now {
-            match number {
-                Some(number) => state.durable_names.insert(path, number),
-                None => state.durable_names.remove(&path),
-            };
+        for naming in now {
+            take_effect(&naming, &mut state.durable_names);
         }
         Ok(())
+    }
+}
+
+fn take_effect(naming: &Naming, names: &mut BTreeMap<PathBuf, usize>) {
+    for (path, number) in naming {
+        match number {
+            Some(number) => names.insert(path.clone(), *number),
+            None => names.remove(path),
+        };
     }
 }
 

@@ -14,6 +14,7 @@ mod overlay;
 mod pages;
 
 use std::io;
+use std::time::SystemTime;
 
 pub use crash::Crash;
 pub use disk::Disk;
@@ -60,6 +61,14 @@ pub trait Storage: Send + Sync {
     /// done so. Where there are no such locks (in memory, on some network file systems) it is always true.
     fn try_lock(&self) -> bool {
         true
+    }
+
+    /// When its content was last changed, where that is known: in memory it is not.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn modified(&self) -> io::Result<Option<SystemTime>> {
+        Ok(None)
     }
 
     /// True when the storage holds no byte.

@@ -152,3 +152,34 @@ fn the_real_disk_finds_names_and_refuses_what_is_there() {
             .is_err()
     );
 }
+
+#[test]
+fn a_new_name_comes_with_the_old_one_going() {
+    let [a, b] = ["/d/a", "/d/b"].map(|name| std::path::Path::new(name).to_owned());
+    let disk = MemoryDisk::new([(a.clone(), vec![1]), (b.clone(), vec![2])]);
+    disk.rename(&a, &b).unwrap();
+    let content = |disk: &MemoryDisk| disk.files().into_iter().collect::<Vec<_>>();
+    let renamed = [(b.clone(), vec![1])];
+    assert_eq!(content(&disk), renamed);
+    // Never one without the other.
+    let before = [(a.clone(), vec![1]), (b.clone(), vec![2])];
+    assert_eq!(content(&disk.power_lost(|| false)), before);
+    assert_eq!(content(&disk.power_lost(|| true)), renamed);
+    disk.sync_dir(std::path::Path::new("/d")).unwrap();
+    assert_eq!(content(&disk.power_lost(|| false)), renamed);
+    assert!(disk.rename(&a, &b).is_err());
+    let crash = Crash::after(disk, 0);
+    assert!(crash.rename(&b, &a).is_err());
+    assert_eq!(content(&crash.into_inner()), renamed);
+
+    let dir = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| dir.path().join(name));
+    RealDisk.create(&a).unwrap().write_at(0, b"x").unwrap();
+    RealDisk.create(&b).unwrap();
+    RealDisk.rename(&a, &b).unwrap();
+    assert!(!RealDisk.exists(&a).unwrap());
+    let file = RealDisk.open(&b).unwrap();
+    assert_eq!(file.len().unwrap(), 1);
+    assert!(file.modified().unwrap().is_some());
+    assert!(RealDisk.rename(&a, &b).is_err());
+}
