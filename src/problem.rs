@@ -97,6 +97,10 @@ problems! {
         "the bytes after the last whole page are left out", "nothing that a page holds";
     FileStreamingMismatch "F002" Error -540 "database and streaming file do not belong together",
         "none: find the right streaming file", "all streamed content";
+    CopyFilled "F003" Error -1022 "could not be read from the source, and is zero in the copy",
+        "none: copy it from another disk or a backup", "what was there";
+    CopyUnread "F004" Error -1022 "could not be read from the source; the copy is not made",
+        "none: try again with --resume, or have zeroes instead with /i", "nothing yet";
     HeaderPrimaryBad "H001" Warning -1206 "primary header is bad, the shadow is used",
         "the shadow is copied over it", "nothing";
     HeaderShadowBad "H002" Warning -1206 "shadow header is bad, the primary is used",

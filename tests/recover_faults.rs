@@ -202,7 +202,7 @@ impl Disk for ReadOnly {
         Err(Self::refuse(path, "remove"))
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+    fn rename(&self, from: &Path, _to: &Path) -> Result<()> {
         Err(Self::refuse(from, "rename"))
     }
 

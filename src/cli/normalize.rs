@@ -331,6 +331,7 @@ fn missing_name(option: &OptionSpec) -> &'static str {
         "log-path" => "logfile path",
         "temp-database" => "temporary database",
         "streaming-file" => "streaming file",
+        "destination" => "destination file",
         _ => option.long,
     }
 }

@@ -9,13 +9,18 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::session::write_out;
 use crate::progress::Progress;
 
+/// What a live bar counts.
+const PAGES: &str =
+    "{wide_bar} {percent:>3}% {human_pos} of {human_len} pages, {per_sec}, {eta} left";
+const BYTES: &str = "{wide_bar} {percent:>3}% {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
+
 /// Dots of a full bar: one for each two percent, and one at the end.
 const DOTS: u64 = 51;
 
 /// Eseutil's bar, written to standard output as the job goes on. On a terminal a live bar is drawn on
 /// the error stream while the job runs, and the dots follow at the end.
 pub struct EseutilBar {
-    title: &'static str,
+    title: String,
     total: AtomicU64,
     done: AtomicU64,
     /// Dots printed so far; whoever prints holds it.
@@ -26,13 +31,22 @@ pub struct EseutilBar {
 impl EseutilBar {
     /// A bar over a job such as "Checksum".
     pub fn new(title: &'static str) -> Self {
+        Self::with(format!("{title} Status"), PAGES)
+    }
+
+    /// A bar over bytes, with another title than most: "Copy Progress".
+    pub fn over_bytes(title: &'static str) -> Self {
+        Self::with(title.into(), BYTES)
+    }
+
+    fn with(title: String, template: &str) -> Self {
         let people = std::io::stderr().is_terminal() && std::io::stdout().is_terminal();
         Self {
             title,
             total: AtomicU64::new(0),
             done: AtomicU64::new(0),
             dots: Mutex::new(0),
-            live: people.then(live_bar),
+            live: people.then(|| live_bar(template)),
         }
     }
 
@@ -48,7 +62,7 @@ impl EseutilBar {
 impl Progress for EseutilBar {
     fn start(&self, total: u64) {
         self.total.store(total, Ordering::Relaxed);
-        let title = format!("{} Status (% complete)", self.title);
+        let title = format!("{} (% complete)", self.title);
         let indent = 10 + DOTS as usize / 2 - title.len() / 2;
         write_out(&format!(
             "{:indent$}{title}\n\n{:10}0    10   20   30   40   50   60   70   80   90  100\n\
@@ -95,10 +109,19 @@ pub struct LiveBar {
 impl LiveBar {
     /// Hidden unless standard error is a terminal.
     pub fn new() -> Self {
+        Self::with(PAGES)
+    }
+
+    /// Over bytes.
+    pub fn over_bytes() -> Self {
+        Self::with(BYTES)
+    }
+
+    fn with(template: &str) -> Self {
         let shown = std::io::stderr().is_terminal();
         Self {
             bar: if shown {
-                live_bar()
+                live_bar(template)
             } else {
                 ProgressBar::hidden()
             },
@@ -120,10 +143,8 @@ impl Progress for LiveBar {
     }
 }
 
-fn live_bar() -> ProgressBar {
+fn live_bar(template: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let template =
-        "{wide_bar} {percent:>3}% {human_pos} of {human_len} pages, {per_sec}, {eta} left";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }

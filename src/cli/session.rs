@@ -114,7 +114,21 @@ impl Session {
         result: &T,
         layout: impl FnOnce() -> Layout,
     ) {
+        self.report_as(ExitStatus::of(jet), file, jet, findings, result, layout);
+    }
+
+    /// As [`Session::report`], with a status that the JET number alone does not tell.
+    pub fn report_as<T: Serialize>(
+        &mut self,
+        status: ExitStatus,
+        file: &Path,
+        jet: JetError,
+        findings: &[Finding],
+        result: &T,
+        layout: impl FnOnce() -> Layout,
+    ) {
         self.note(jet);
+        self.status = self.status.max(status);
         self.opened = true;
         match self.format {
             Format::Eseutil => write_out(&layout().eseutil()),
@@ -126,7 +140,7 @@ impl Session {
                 ));
                 write_out(&findings_table(findings));
             }
-            Format::Json => self.document(file, jet, None, findings, Some(result)),
+            Format::Json => self.document(status, file, jet, None, findings, Some(result)),
         }
     }
 
@@ -137,20 +151,22 @@ impl Session {
             Format::Eseutil => self.eseutil(eseutil),
             Format::Table => write_out(&format!("{}\n", escape(&error.to_string()))),
             Format::Json => {
-                self.document::<()>(file, error.jet(), Some(error.to_string()), &[], None);
+                let (jet, text) = (error.jet(), error.to_string());
+                self.document::<()>(ExitStatus::of(jet), file, jet, Some(text), &[], None);
             }
         }
     }
 
     fn document<T: Serialize>(
         &self,
+        status: ExitStatus,
         file: &Path,
         jet: JetError,
         error: Option<String>,
         findings: &[Finding],
         result: Option<&T>,
     ) {
-        let status = ExitStatus::of(jet).code();
+        let status = status.code();
         let file = file.to_string_lossy().into_owned();
         let mode = self.mode;
         let document = Document {

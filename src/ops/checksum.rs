@@ -22,6 +22,7 @@ use crate::progress::Progress;
 use crate::storage::{Pages, Storage};
 
 pub use scan::{BadKind, BadRun, MAX_RUNS};
+pub(super) use scan::{Outcome, judge};
 
 /// How to scan.
 #[derive(Debug, Clone, Default)]

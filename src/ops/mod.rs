@@ -3,6 +3,7 @@
 mod catalog_read;
 pub mod checkpoint;
 pub mod checksum;
+pub mod copy_file;
 mod engine_read;
 mod engine_sort;
 pub mod export;

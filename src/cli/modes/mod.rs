@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod checksum;
+mod copy_file;
 mod export;
 mod export_files;
 mod flushmap;
@@ -65,6 +66,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         "r" => recover::run(matches),
         "export" => export::run(matches),
         "g" => integrity::run(matches),
+        "y" => copy_file::run(matches),
         "undo" => undo::run(matches),
         _ => ExitStatus::Usage,
     }

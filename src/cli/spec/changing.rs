@@ -1,6 +1,6 @@
-//! The modes that change files, and the one that takes changes back.
+//! The modes that change or make files, and the one that takes changes back.
 
-use super::{ModeSpec, OptionSpec, Value};
+use super::{ModeSpec, OptionSpec, PAGE_SIZE, Value};
 
 /// `r`.
 pub(super) const RECOVER: ModeSpec = ModeSpec {
@@ -105,6 +105,57 @@ pub(super) const RECOVER: ModeSpec = ModeSpec {
             help: "Memory for database pages in MiB (default: a quarter of the machine's); more goes to a scratch \
                 file beside the logs",
         },
+    ],
+};
+
+/// `y`.
+pub(super) const COPY: ModeSpec = ModeSpec {
+    name: "y",
+    about: "Copy a database or log, also off a bad disk",
+    description: "Copies a file with large reads. Where a read fails it is tried again in smaller pieces, down to 512 \
+        bytes. What cannot be read then ends the copy and is named; with /i it becomes zero, the copy is finished, the \
+        pages are listed, and the exit status is 4: the copy is not whole, though 512 bytes are lost where \
+        Eseutil loses a megabyte. The copy grows as DEST.part and gets its name when it is whole and durable, so \
+        a file called DEST is never half a copy. With --resume a map of what was read lies beside it (DEST.map): \
+        everything that can be read is read before the run ends, and the next run with --resume goes on, also \
+        after a kill, trying again what could not be read. Zeroes take no space where the file system \
+        can do without. A destination that exists is refused, a source that changes meanwhile is an error. Never \
+        writes to the source.",
+    files: "FILE",
+    example: "exutil y /mnt/bad/priv1.edb /d priv1.edb /i --verify\n    Copy, zeroes for what cannot be read, which is \
+        listed; bad pages are told too.",
+    options: &[
+        OptionSpec {
+            long: "destination",
+            letters: &["d"],
+            value: Value::Required("PATH"),
+            help: "The file to make, or a folder to make it in (default: the same name in the current folder)",
+        },
+        OptionSpec {
+            long: "ignore-errors",
+            letters: &["i"],
+            value: Value::None,
+            help: "Make zeroes of what cannot be read, and finish the copy",
+        },
+        OptionSpec {
+            long: "resume",
+            letters: &[],
+            value: Value::None,
+            help: "Keep DEST.part and DEST.map when the copy does not become whole, and go on where an earlier run ended",
+        },
+        OptionSpec {
+            long: "verify",
+            letters: &[],
+            value: Value::None,
+            help: "Check the checksum of every page, or of the blocks of a log, on the way",
+        },
+        OptionSpec {
+            long: "force",
+            letters: &[],
+            value: Value::None,
+            help: "Replace a destination that exists, once the copy is whole; without --resume, also what an earlier run left",
+        },
+        PAGE_SIZE,
     ],
 };
 

@@ -70,7 +70,7 @@ pub const COMMON: &[OptionSpec] = &[
     },
 ];
 
-const PAGE_SIZE: OptionSpec = OptionSpec {
+pub(super) const PAGE_SIZE: OptionSpec = OptionSpec {
     long: "page-size",
     letters: &[], // /2 /4 /8 /16 /32: the digits are the switch, see normalize
     value: Value::OneOf("KIB", &["2", "4", "8", "16", "32"]),
@@ -443,6 +443,7 @@ pub const MODES: &[ModeSpec] = &[
             PAGE_SIZE,
         ],
     },
+    changing::COPY,
     changing::UNDO,
 ];
 

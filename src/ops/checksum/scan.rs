@@ -113,7 +113,7 @@ impl BadRun {
 
 /// What all workers found together.
 #[derive(Default)]
-pub(super) struct Outcome {
+pub(in crate::ops) struct Outcome {
     pub counts: Counts,
     pub runs: Vec<BadRun>,
     pub runs_not_listed: u64,
@@ -168,7 +168,7 @@ impl Outcome {
 
     /// Puts the runs in order and joins those that meet. A worker's list is in order, so what it
     /// left out comes after everything that is kept: the result is the same for any worker count.
-    fn settle(&mut self) {
+    pub(in crate::ops) fn settle(&mut self) {
         self.runs.sort_unstable_by_key(|run| run.first);
         let extra = self.runs.len().saturating_sub(MAX_RUNS);
         self.runs.truncate(MAX_RUNS);
@@ -309,7 +309,13 @@ impl<'a, S: Storage + ?Sized> Worker<'a, S> {
 }
 
 /// Judges one page as Eseutil does: the first two are headers, the last one may be a trailer.
-fn judge(found: &mut Outcome, page: &[u8], size: PageSize, physical: u64, total: u64) {
+pub(in crate::ops) fn judge(
+    found: &mut Outcome,
+    page: &[u8],
+    size: PageSize,
+    physical: u64,
+    total: u64,
+) {
     found.counts.seen += 1;
     if physical < HEADER_PAGES {
         judge_header(found, page, physical);

@@ -1,0 +1,265 @@
+//! `y`.
+
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+
+use super::{files, page_size};
+use crate::cli::escape::escape;
+use crate::cli::exit::ExitStatus;
+use crate::cli::layout::Layout;
+use crate::cli::progress::{EseutilBar, LiveBar};
+use crate::cli::session::{Format, Session};
+use crate::error::Error;
+use crate::jet::JetError;
+use crate::ops::checksum::BadKind;
+use crate::ops::copy_file::{CopyOptions, CopyOutcome, CopyReport, PageRun, copy_file};
+use crate::progress::{Progress, Silent};
+
+/// Ranges and runs of pages that are printed in Eseutil's layout; JSON has them all.
+const LINES_AT_MOST: usize = 1000;
+/// Width of the labels at the head.
+const LABEL: usize = 16;
+
+pub fn run(matches: &ArgMatches) -> ExitStatus {
+    let dest = matches.get_one::<String>("destination").map(Path::new);
+    let several = files(matches).nth(1).is_some();
+    if several && dest.is_some_and(|dest| !dest.is_dir()) {
+        eprintln!("Usage Error: Several files need a folder as destination.");
+        return ExitStatus::Usage;
+    }
+    let mut session = Session::new("y", matches);
+    session.head("COPY FILE");
+    for source in files(matches) {
+        let options = CopyOptions {
+            source: source.to_owned(),
+            dest: dest_of(source, dest),
+            ignore_errors: matches.get_flag("ignore-errors"),
+            resume: matches.get_flag("resume"),
+            verify: matches.get_flag("verify"),
+            force: matches.get_flag("force"),
+            page_size: page_size(matches),
+        };
+        copy(&mut session, &options);
+    }
+    session.close()
+}
+
+/// As Eseutil, without a destination the same name in the current folder.
+fn dest_of(source: &Path, dest: Option<&Path>) -> PathBuf {
+    let name = source.file_name().unwrap_or_default();
+    match dest {
+        Some(dir) if dir.is_dir() => dir.join(name),
+        Some(file) => file.to_owned(),
+        None => PathBuf::from(name),
+    }
+}
+
+fn copy(session: &mut Session, options: &CopyOptions) {
+    session.eseutil(&format!(
+        "{:>LABEL$}: {}\n{:>LABEL$}: {}\n\n",
+        "Source File",
+        options.source.display(),
+        "Destination File",
+        options.dest.display()
+    ));
+    let bar: Box<dyn Progress> = match session.format {
+        Format::Eseutil => Box::new(EseutilBar::over_bytes("Copy Progress")),
+        Format::Table => Box::new(LiveBar::over_bytes()),
+        Format::Json => Box::new(Silent),
+    };
+    let result = copy_file(options, bar.as_ref());
+    drop(bar);
+    match result {
+        Ok(report) => {
+            let status = status(&report);
+            session.report_as(
+                status,
+                &options.source,
+                report.jet(),
+                &report.findings,
+                &report,
+                || layout(&report),
+            );
+        }
+        Err(error) => session.failure(&options.source, &error, &failure(&error)),
+    }
+}
+
+/// A copy with zeroes in it ends with a warning in Eseutil; but nothing was mended, the pages are lost.
+fn status(report: &CopyReport) -> ExitStatus {
+    match report.outcome {
+        CopyOutcome::Filled => ExitStatus::ProblemsLeft,
+        _ => ExitStatus::of(report.jet()),
+    }
+}
+
+fn failure(error: &Error) -> String {
+    let mut text = format!("\n\nError: {error}\n");
+    if let Some(advice) = error.advice() {
+        text += &format!("       What to do: {advice}.\n");
+    }
+    text + "       The copy was not made.\n"
+}
+
+fn layout(report: &CopyReport) -> Layout {
+    let mut out = Layout::new();
+    if report.outcome == CopyOutcome::Incomplete {
+        // The bar has not ended its line.
+        out.blank();
+    }
+    let unread = report.unread_bytes();
+    for range in report.unread.iter().take(LINES_AT_MOST) {
+        out.text(format!(
+            "Read at offset 0x{:016x} for {} bytes failed with error {}.",
+            range.offset,
+            range.bytes,
+            JetError::DISK_IO
+        ));
+    }
+    more(&mut out, report.unread.len());
+    out.blank();
+    let written = report.bytes_read - report.bytes_left_out.min(report.bytes_read);
+    counter(&mut out, "Total bytes read", report.bytes_read, "MB");
+    counter(&mut out, "Total bytes written", written, "MB");
+    if report.outcome == CopyOutcome::Filled {
+        let errors = report.unread.len();
+        out.text(format!("\tNumber of read errors           = {errors}"));
+        counter(&mut out, "Bytes affected by read errors", unread, "kB");
+        out.text("\tNumber of write errors          = 0");
+        counter(&mut out, "Bytes affected by write errors", 0, "kB");
+    }
+    out.blank();
+    facts(&mut out, report);
+    out.blank();
+    sentence(&mut out, report);
+    out
+}
+
+/// What Eseutil does not tell.
+fn facts(out: &mut Layout, report: &CopyReport) {
+    let seconds = report.elapsed.as_secs_f64().max(0.001);
+    let rate = (report.bytes_read >> 20) as f64 / seconds;
+    out.text(format!("{} MB/second", rate as u64));
+    if report.bytes_before > 0 {
+        out.text(format!(
+            "{} bytes had been copied by an earlier run",
+            report.bytes_before
+        ));
+    }
+    if report.failed_reads > 0 {
+        out.text(format!(
+            "{} reads failed and were tried again in smaller pieces ({})",
+            report.failed_reads,
+            report.cause.as_deref().unwrap_or_default()
+        ));
+    }
+    if let Some(verified) = &report.verified {
+        let counts = &verified.counts;
+        out.text(format!(
+            "{} pages verified: {} bad, {} correctable, {} uninitialized",
+            counts.seen, counts.bad, counts.correctable, counts.uninitialized
+        ));
+        for run in verified.bad_pages.iter().take(LINES_AT_MOST) {
+            let what = match run.kind {
+                BadKind::Correctable(bit) => format!("bit {bit} is wrong and can be corrected"),
+                BadKind::Misplaced(real) => format!("holds the content of page {real}"),
+                _ => "checksum failed".into(),
+            };
+            let pages = pages(&PageRun {
+                first: run.first,
+                count: run.count,
+            });
+            out.text(format!("    {pages}: {what}"));
+        }
+        more(out, verified.bad_pages.len());
+    }
+    match report.verified_log {
+        Some(JetError::SUCCESS) => {
+            out.text("The blocks of the log are sound.");
+        }
+        Some(jet) => {
+            out.text(format!("The log is damaged: {jet}."));
+        }
+        None => {}
+    }
+}
+
+fn sentence(out: &mut Layout, report: &CopyReport) {
+    let what = match report.unread_page_count() {
+        0 => format!("{} bytes", report.unread_bytes()),
+        1 => format!("{} bytes on 1 page", report.unread_bytes()),
+        count => format!("{} bytes on {count} pages", report.unread_bytes()),
+    };
+    match report.outcome {
+        CopyOutcome::Copied => {
+            out.text("The copy is whole.");
+            return;
+        }
+        CopyOutcome::Filled => {
+            out.text(format!(
+                "The copy is NOT whole: {what} could not be read and are zero in it."
+            ));
+        }
+        CopyOutcome::Incomplete => {
+            out.text(format!(
+                "The copy was NOT made: {what} could not be read{}.",
+                if report.kept.is_some() {
+                    ""
+                } else {
+                    ", and the rest was not tried"
+                }
+            ));
+        }
+    }
+    for run in report.unread_pages.iter().take(LINES_AT_MOST) {
+        out.text(format!("    {}", pages(run)));
+    }
+    more(out, report.unread_pages.len());
+    if report.outcome != CopyOutcome::Incomplete {
+        return;
+    }
+    match &report.kept {
+        Some(kept) => out.text(format!(
+            "What was read is kept in '{}'. Use --resume to try again what is missing, with /i to have zeroes for it.",
+            escape(&kept.part.to_string_lossy())
+        )),
+        None => out.text(
+            "Use /i to have zeroes for what cannot be read, or --resume to read all that can be read and keep it.",
+        ),
+    };
+}
+
+fn pages(run: &PageRun) -> String {
+    match (run.first, run.count) {
+        (-1, 1) => "page -1 (header)".into(),
+        (0, 1) => "page 0 (shadow header)".into(),
+        (page, 1) => format!("page {page}"),
+        (first, count) => format!(
+            "pages {first} to {}",
+            first.saturating_add_unsigned(count) - 1
+        ),
+    }
+}
+
+fn more(out: &mut Layout, count: usize) {
+    if count > LINES_AT_MOST {
+        let rest = count - LINES_AT_MOST;
+        out.text(format!("    (and {rest} more; --format json has them all)"));
+    }
+}
+
+/// Eseutil's line of a number of bytes, in hexadecimal and decimal; zero has no prefix there.
+fn counter(out: &mut Layout, label: &str, bytes: u64, unit: &str) {
+    let large = if unit == "MB" {
+        bytes >> 20
+    } else {
+        bytes >> 10
+    };
+    let hex = if bytes == 0 {
+        "0".to_owned()
+    } else {
+        format!("{bytes:#x}")
+    };
+    out.text(format!("\t{label:<31} = {hex} ({bytes}) ({large} {unit})"));
+}
