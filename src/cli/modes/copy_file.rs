@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 
 use super::{files, page_size};
-use crate::cli::escape::escape;
 use crate::cli::exit::ExitStatus;
 use crate::cli::layout::Layout;
 use crate::cli::progress::{EseutilBar, LiveBar};
@@ -99,7 +98,7 @@ fn failure(error: &Error) -> String {
     if let Some(advice) = error.advice() {
         text += &format!("       What to do: {advice}.\n");
     }
-    text + "       The copy was not made.\n"
+    text
 }
 
 fn layout(report: &CopyReport) -> Layout {
@@ -108,9 +107,10 @@ fn layout(report: &CopyReport) -> Layout {
         // The bar has not ended its line.
         out.blank();
     }
+    out.note("Destination", report.dest.display());
     let unread = report.unread_bytes();
     for range in report.unread.iter().take(LINES_AT_MOST) {
-        out.text(format!(
+        out.spacing(format!(
             "Read at offset 0x{:016x} for {} bytes failed with error {}.",
             range.offset,
             range.bytes,
@@ -119,14 +119,13 @@ fn layout(report: &CopyReport) -> Layout {
     }
     more(&mut out, report.unread.len());
     out.blank();
-    let written = report.bytes_read - report.bytes_left_out.min(report.bytes_read);
+    let written = report.bytes_read.saturating_sub(report.bytes_left_out);
     counter(&mut out, "Total bytes read", report.bytes_read, "MB");
     counter(&mut out, "Total bytes written", written, "MB");
     if report.outcome == CopyOutcome::Filled {
-        let errors = report.unread.len();
-        out.text(format!("\tNumber of read errors           = {errors}"));
+        number(&mut out, "Number of read errors", report.unread.len());
         counter(&mut out, "Bytes affected by read errors", unread, "kB");
-        out.text("\tNumber of write errors          = 0");
+        number(&mut out, "Number of write errors", 0);
         counter(&mut out, "Bytes affected by write errors", 0, "kB");
     }
     out.blank();
@@ -149,7 +148,7 @@ fn facts(out: &mut Layout, report: &CopyReport) {
     }
     if report.failed_reads > 0 {
         out.text(format!(
-            "{} reads failed and were tried again in smaller pieces ({})",
+            "{} reads failed ({}); they were tried again in smaller pieces",
             report.failed_reads,
             report.cause.as_deref().unwrap_or_default()
         ));
@@ -170,7 +169,7 @@ fn facts(out: &mut Layout, report: &CopyReport) {
                 first: run.first,
                 count: run.count,
             });
-            out.text(format!("    {pages}: {what}"));
+            out.spacing(format!("    {pages}: {what}"));
         }
         more(out, verified.bad_pages.len());
     }
@@ -191,42 +190,32 @@ fn sentence(out: &mut Layout, report: &CopyReport) {
         1 => format!("{} bytes on 1 page", report.unread_bytes()),
         count => format!("{} bytes on {count} pages", report.unread_bytes()),
     };
+    let rest = match report.kept {
+        Some(_) => "",
+        None => ", and the rest was not tried",
+    };
     match report.outcome {
-        CopyOutcome::Copied => {
-            out.text("The copy is whole.");
-            return;
-        }
-        CopyOutcome::Filled => {
-            out.text(format!(
-                "The copy is NOT whole: {what} could not be read and are zero in it."
-            ));
-        }
-        CopyOutcome::Incomplete => {
-            out.text(format!(
-                "The copy was NOT made: {what} could not be read{}.",
-                if report.kept.is_some() {
-                    ""
-                } else {
-                    ", and the rest was not tried"
-                }
-            ));
-        }
-    }
+        CopyOutcome::Copied => out.text("The copy is whole."),
+        CopyOutcome::Filled => out.text(format!(
+            "The copy is NOT whole: {what} could not be read and are zero in it."
+        )),
+        CopyOutcome::Incomplete => out.text(format!(
+            "The copy was NOT made: {what} could not be read{rest}."
+        )),
+    };
     for run in report.unread_pages.iter().take(LINES_AT_MOST) {
-        out.text(format!("    {}", pages(run)));
+        out.spacing(format!("    {}", pages(run)));
     }
     more(out, report.unread_pages.len());
-    if report.outcome != CopyOutcome::Incomplete {
-        return;
-    }
     match &report.kept {
         Some(kept) => out.text(format!(
             "What was read is kept in '{}'. Use --resume to try again what is missing, with /i to have zeroes for it.",
-            escape(&kept.part.to_string_lossy())
+            kept.part.display()
         )),
-        None => out.text(
+        None if report.outcome == CopyOutcome::Incomplete => out.text(
             "Use /i to have zeroes for what cannot be read, or --resume to read all that can be read and keep it.",
         ),
+        None => out,
     };
 }
 
@@ -245,21 +234,25 @@ fn pages(run: &PageRun) -> String {
 fn more(out: &mut Layout, count: usize) {
     if count > LINES_AT_MOST {
         let rest = count - LINES_AT_MOST;
-        out.text(format!("    (and {rest} more; --format json has them all)"));
+        out.spacing(format!("    (and {rest} more; --format json has them all)"));
     }
+}
+
+fn number(out: &mut Layout, label: &str, number: usize) {
+    out.spacing(format!("\t{label:<31} = {number}"));
+    out.note(label, number);
 }
 
 /// Eseutil's line of a number of bytes, in hexadecimal and decimal; zero has no prefix there.
 fn counter(out: &mut Layout, label: &str, bytes: u64, unit: &str) {
-    let large = if unit == "MB" {
-        bytes >> 20
-    } else {
-        bytes >> 10
+    let large = match unit {
+        "MB" => bytes >> 20,
+        _ => bytes >> 10,
     };
-    let hex = if bytes == 0 {
-        "0".to_owned()
-    } else {
-        format!("{bytes:#x}")
+    let hex = match bytes {
+        0 => "0".to_owned(),
+        _ => format!("{bytes:#x}"),
     };
-    out.text(format!("\t{label:<31} = {hex} ({bytes}) ({large} {unit})"));
+    out.spacing(format!("\t{label:<31} = {hex} ({bytes}) ({large} {unit})"));
+    out.note(label, bytes);
 }

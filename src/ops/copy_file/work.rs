@@ -341,10 +341,18 @@ impl Work<'_> {
             self.disk.rename(&self.names.part, &self.names.dest)?;
             self.finished = true;
         }
-        self.disk.sync_dir(dir)?;
-        if self.disk.exists(&self.names.map)? {
-            self.disk.remove(&self.names.map)?;
-            self.disk.sync_dir(dir)?;
+        let synced = self.disk.sync_dir(dir);
+        synced.map_err(|error| Error::Copy {
+            path: self.options.dest.clone(),
+            jet: error.jet(),
+            what: format!(
+                "the copy is whole, but its name may not outlast a loss of power: {error}"
+            ),
+            advice: Some("copy it again with --force".into()),
+        })?;
+        // A map that stays says that the copy is whole, and so it is.
+        if self.options.resume && self.disk.remove(&self.names.map).is_ok() {
+            let _ = self.disk.sync_dir(dir);
         }
         Ok(())
     }
