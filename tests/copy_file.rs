@@ -249,9 +249,13 @@ fn a_disk_that_fills_up_can_be_gone_on_with() {
 #[test]
 fn a_failing_sync_is_no_success() {
     let bytes = long();
-    for resume in [false, true] {
+    for (resume, once) in [(false, false), (true, false), (false, true), (true, true)] {
         let disk = disk(&bytes);
-        let twin = Faults::of_dest(&disk, vec![Fault::StopAtSync(0)]);
+        // Of the part file: a map is shorter.
+        let twin = match once {
+            true => Faults::sync_fails_once(&disk),
+            false => Faults::of_dest(&disk, vec![Fault::StopAtSync(0)]),
+        };
         let mut options = options();
         options.resume = resume;
         let (jet, _) = error_of(copy_on(&options, &twin, &Silent));

@@ -73,6 +73,8 @@ enum Trouble {
     Flaky(u64, Arc<AtomicU64>),
     /// Somebody writes to it all the time.
     Restless(Arc<AtomicU64>),
+    /// The first sync fails, and as in some systems the next does not tell any more.
+    SyncFailsOnce(Arc<AtomicU64>),
     /// Writes beyond this byte find no room, though the file is longer.
     FullBehind(u64),
 }
@@ -112,6 +114,13 @@ impl Faults {
     pub fn full_behind(disk: &MemoryDisk, end: u64) -> Self {
         Self {
             of_others: Trouble::FullBehind(end),
+            ..Self::on(disk)
+        }
+    }
+
+    pub fn sync_fails_once(disk: &MemoryDisk) -> Self {
+        Self {
+            of_others: Trouble::SyncFailsOnce(Arc::default()),
             ..Self::on(disk)
         }
     }
@@ -226,6 +235,12 @@ impl Storage for File {
     }
 
     fn sync(&self) -> io::Result<()> {
+        if let Trouble::SyncFailsOnce(count) = &self.trouble
+            && self.inner.len()? > 10_000
+            && count.fetch_add(1, Ordering::SeqCst) == 0
+        {
+            return Err(io::Error::other("lost"));
+        }
         self.inner.sync()
     }
 
