@@ -33,8 +33,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     };
     match command::command().try_get_matches_from(canonical) {
         Ok(matches) => {
-            // Every operation can stop at any moment: most only read, and what changes files has an undo
-            // file that the next run restores from.
+            // Every operation can stop at any moment: most only read, what changes files has an undo
+            // file that the next run restores from, and a copy gets its name last.
             let _ = ctrlc::set_handler(|| std::process::exit(ExitStatus::Cancelled.code()));
             modes::run(&matches)
         }

@@ -37,7 +37,7 @@ pub trait Disk: Send + Sync {
     /// Gives a file another name in the same folder, all at once: a file that has that name already is replaced.
     ///
     /// # Errors
-    /// [`crate::error::Error::Io`].
+    /// [`crate::error::Error::Io`], also when what has that name is no file: a device, a link, a folder.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
 
     /// Whether there is anything of that name, a link that leads nowhere included.

@@ -213,7 +213,14 @@ impl Disk for RealDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        std::fs::rename(from, to).map_err(|error| Error::io(from, "rename", error))
+        let renamed = match std::fs::symlink_metadata(to) {
+            Ok(meta) if !meta.is_file() => Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                format!("'{}' is no file", to.display()),
+            )),
+            _ => std::fs::rename(from, to),
+        };
+        renamed.map_err(|error| Error::io(from, "rename", error))
     }
 
     fn exists(&self, path: &Path) -> Result<bool> {

@@ -256,3 +256,116 @@ fn counter(out: &mut Layout, label: &str, bytes: u64, unit: &str) {
     out.spacing(format!("\t{label:<31} = {hex} ({bytes}) ({large} {unit})"));
     out.note(label, bytes);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{failure, layout, status};
+    use crate::cli::exit::ExitStatus;
+    use crate::error::Error;
+    use crate::format::filekind::FileKind;
+    use crate::format::ids::PageSize;
+    use crate::jet::JetError;
+    use crate::ops::copy_file::{CopyOutcome, CopyReport, Kept, PageRun, UnreadRange};
+
+    fn report(outcome: CopyOutcome) -> CopyReport {
+        let page_size = PageSize::K4;
+        let unread = |offset, bytes| UnreadRange { offset, bytes };
+        CopyReport {
+            source: "/mnt/bad/priv1.edb".into(),
+            dest: "priv1.edb".into(),
+            outcome,
+            kind: FileKind::Database { page_size },
+            page_size: Some(page_size),
+            bytes: 4 << 20,
+            bytes_read: 3 << 20,
+            bytes_before: 0,
+            bytes_left_out: 1 << 20,
+            failed_reads: 12,
+            cause: Some("Input/output error".into()),
+            unread: vec![unread(0x200, 512), unread(0x1_5200, 1024)],
+            unread_pages: vec![
+                PageRun {
+                    first: -1,
+                    count: 1,
+                },
+                PageRun {
+                    first: 20,
+                    count: 3,
+                },
+            ],
+            kept: None,
+            verified: None,
+            verified_log: None,
+            elapsed: Duration::from_secs(1),
+            findings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_filled_copy_is_no_success() {
+        let report = report(CopyOutcome::Filled);
+        assert_eq!(report.jet(), JetError::DATABASE_REPAIRED);
+        assert_eq!(status(&report), ExitStatus::ProblemsLeft);
+        assert_eq!(
+            layout(&report).eseutil(),
+            "Read at offset 0x0000000000000200 for 512 bytes failed with error -1022 (JET_errDiskIO, Disk IO error).\n\
+             Read at offset 0x0000000000015200 for 1024 bytes failed with error -1022 (JET_errDiskIO, Disk IO error).\n\
+             \n    Total bytes read                = 0x300000 (3145728) (3 MB)\
+             \n    Total bytes written             = 0x200000 (2097152) (2 MB)\
+             \n    Number of read errors           = 2\
+             \n    Bytes affected by read errors   = 0x600 (1536) (1 kB)\
+             \n    Number of write errors          = 0\
+             \n    Bytes affected by write errors  = 0 (0) (0 kB)\
+             \n\n3 MB/second\
+             \n12 reads failed (Input/output error); they were tried again in smaller pieces\
+             \n\nThe copy is NOT whole: 1536 bytes on 4 pages could not be read and are zero in it.\
+             \n    page -1 (header)\
+             \n    pages 20 to 22\n"
+        );
+    }
+
+    #[test]
+    fn an_incomplete_copy_says_how_to_go_on() {
+        let mut report = report(CopyOutcome::Incomplete);
+        assert_eq!(status(&report), ExitStatus::Operational);
+        let text = layout(&report).eseutil();
+        assert!(text.contains("The copy was NOT made") && text.contains("the rest was not tried"));
+        assert!(
+            text.contains("Use /i") && text.contains("--resume"),
+            "{text}"
+        );
+        // Eseutil counts errors only where they are ignored.
+        assert!(!text.contains("Number of read errors"), "{text}");
+        report.kept = Some(Kept {
+            part: "priv1.edb.part".into(),
+            map: "priv1.edb.map".into(),
+        });
+        let text = layout(&report).eseutil();
+        assert!(
+            text.contains("kept in 'priv1.edb.part'") && !text.contains("not tried"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn no_error_looks_like_success() {
+        let error = Error::Copy {
+            path: "x".into(),
+            jet: JetError::DISK_FULL,
+            what: "the disk is full".into(),
+            advice: Some("make room".into()),
+        };
+        assert_eq!(
+            failure(&error),
+            "\n\nError: 'x': the disk is full\n       What to do: make room.\n"
+        );
+        for outcome in [CopyOutcome::Copied, CopyOutcome::Filled] {
+            let mut report = report(outcome);
+            report.verified_log = Some(JetError::LOG_FILE_CORRUPT);
+            assert_eq!(report.jet(), JetError::LOG_FILE_CORRUPT);
+            assert_eq!(status(&report), ExitStatus::ProblemsLeft);
+        }
+    }
+}

@@ -116,7 +116,7 @@ pub(super) const COPY: ModeSpec = ModeSpec {
         bytes. What cannot be read then ends the copy and is named; with /i it becomes zero, the copy is finished, the \
         pages are listed, and the exit status is 4: the copy is not whole, though 512 bytes are lost where \
         Eseutil loses a megabyte. The copy grows as DEST.part and gets its name when it is whole and durable, so \
-        a file called DEST is never half a copy. With --resume a map of what was read lies beside it (DEST.map): \
+        a file called DEST is never half a copy; a run that is killed leaves DEST.part. With --resume a map of what was read lies beside it (DEST.map): \
         everything that can be read is read before the run ends, and the next run with --resume goes on, also \
         after a kill, trying again what could not be read. Zeroes take no space where the file system \
         can do without. A destination that exists is refused, a source that changes meanwhile is an error. Never \

@@ -26,8 +26,8 @@ use crate::storage::{Disk, Storage};
 
 /// What the file calls itself.
 const FORMAT: &str = "exutil copy map 1";
-/// No map is longer: so many ranges are never kept.
-const LONGEST: u64 = 64 << 20;
+/// No map is longer: twice [`MAX_BAD`] ranges take less.
+const LONGEST: u64 = 16 << 20;
 /// Ranges that could not be read; a disk that has more of them needs other tools first. 4 MiB of memory.
 pub const MAX_BAD: usize = 1 << 18;
 
@@ -120,6 +120,7 @@ impl CopyMap {
         self.format == FORMAT
             && self.finished.end().max(self.bad.end()) <= bytes
             && self.bad.len() <= MAX_BAD
+            && self.finished.len() <= MAX_BAD + 1
             && !self.bad.iter().any(|range| self.finished.touches(range))
             && (!self.complete || self.finished.bytes() + self.bad.bytes() == bytes)
     }

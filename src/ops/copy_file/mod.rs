@@ -25,7 +25,7 @@ use crate::progress::Progress;
 use crate::storage::{Disk, RealDisk};
 
 pub use reader::CHUNK;
-pub use report::{CopyOutcome, CopyReport, PageRun, UnreadRange, Verified};
+pub use report::{CopyOutcome, CopyReport, Kept, PageRun, UnreadRange, Verified};
 
 /// What to copy, and how.
 #[derive(Debug, Clone, Default)]
