@@ -1,10 +1,13 @@
 //! `y` on the command line: Eseutil's spellings and lines, exit statuses, JSON.
 
 mod common;
+#[path = "common/copying.rs"]
+mod copying;
 
 use std::path::Path;
 
 use common::{Run, exutil, folder_with, line, make, sample};
+use copying::Faults;
 
 fn same(dir: &Path, name: &str, bytes: &[u8]) {
     assert!(std::fs::read(dir.join(name)).unwrap() == bytes, "{name}");
@@ -180,32 +183,36 @@ fn logs_and_other_files() {
 /// What an earlier run left is gone on with only if it is asked for, and only of the same source.
 #[test]
 fn a_part_file_is_gone_on_with() {
-    let dir = folder_with(&["priv1.edb"]);
+    let dir = folder_with(&[]);
     let bytes = sample("priv1.edb");
-    let mut part = bytes.clone();
-    part[100_000..200_000].fill(0);
-    let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
-    let map = |bytes: usize| {
-        format!(
-            r#"{{"format":"exutil copy map 1","source":{{"path":"x","bytes":{bytes},"modified":null}},
-            "complete":false,"finished":[[0,100000],[200000,{}]],"bad":[[100000,512]]}}"#,
-            bytes - 200_000
-        )
-    };
-    write("out.edb.part", &part);
-    write("out.edb.map", map(bytes.len() + 1).as_bytes());
-    for (words, jet) in [("", "-1814"), (" --resume", "-551")] {
-        let run = line(dir.path(), &format!("y priv1.edb /d out.edb{words}"));
-        assert!(run.status != 0 && run.stdout.contains(jet), "{run:?}");
-        assert!(run.stdout.contains("What to do: "), "{run:?}");
-        same(dir.path(), "out.edb.part", &part);
-    }
-    write("out.edb.map", map(bytes.len()).as_bytes());
-    let run = line(dir.path(), "y priv1.edb /d out.edb --resume --format json");
+    std::fs::write(dir.path().join("a"), &bytes).unwrap();
+    let mut options = copying::options_at(dir.path());
+    options.resume = true;
+    let faulty = Faults::on_real(&options.source, vec![copying::bad(100_000, 3000)]);
+    let report = copying::copy(&options, &faulty).unwrap();
+    let unread = report.unread_bytes();
+    assert_eq!(unread, 3584);
+    let left = ["a", "b.map", "b.part"];
+    let run = line(dir.path(), "y a /d b");
+    assert_eq!(run.status, 8, "{run:?}");
+    assert!(
+        run.stdout.contains("-1814") && run.stdout.contains("go on with it by --resume"),
+        "{run:?}"
+    );
+    std::fs::write(dir.path().join("other"), &bytes[1..]).unwrap();
+    let run = line(dir.path(), "y other /d b --resume");
+    assert_eq!(run.status, 4, "{run:?}");
+    assert!(
+        run.stdout.contains("-551") && run.stdout.contains("another source"),
+        "{run:?}"
+    );
+    std::fs::remove_file(dir.path().join("other")).unwrap();
+    assert_eq!(names(dir.path()), left);
+    let run = line(dir.path(), "y a /d b --resume --format json");
     let json = json(&run);
     assert_eq!(run.status, 0, "{run:?}");
-    assert_eq!(json["result"]["bytes_read"], 100_000);
-    assert_eq!(json["result"]["bytes_before"], bytes.len() - 100_000);
-    same(dir.path(), "out.edb", &bytes);
-    assert_eq!(names(dir.path()), ["out.edb", "priv1.edb"]);
+    assert_eq!(json["result"]["bytes_read"], unread);
+    assert_eq!(json["result"]["bytes_before"], bytes.len() as u64 - unread);
+    same(dir.path(), "b", &bytes);
+    assert_eq!(names(dir.path()), ["a", "b"]);
 }

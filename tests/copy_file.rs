@@ -13,10 +13,10 @@ use copying::{DEST, Faults, SOURCE, at, bad, copy, disk, files, flaky, options, 
 use exutil::error::Error;
 use exutil::format::ids::Pgno;
 use exutil::jet::JetError;
-use exutil::ops::checksum::BadKind;
+use exutil::ops::checksum::{BadKind, ChecksumOptions, check_storage};
 use exutil::ops::copy_file::{CHUNK, CopyOutcome, PageRun, UnreadRange, copy_file, copy_on};
-use exutil::progress::Silent;
-use exutil::storage::{Crash, Fault, MemoryDisk};
+use exutil::progress::{Progress, Silent};
+use exutil::storage::{Crash, Disk, Fault, Memory, MemoryDisk, RealDisk};
 
 const SAMPLES: [&str; 6] = [
     "priv1.edb",
@@ -274,6 +274,27 @@ fn a_failing_sync_is_no_success() {
     }
 }
 
+/// Makes a destination while the copy runs.
+struct Meddler(MemoryDisk);
+
+impl Progress for Meddler {
+    fn start(&self, _total: u64) {
+        let made = self.0.create(Path::new(DEST)).unwrap();
+        made.write_at(0, b"mine").unwrap();
+    }
+    fn advance(&self, _amount: u64) {}
+    fn finish(&self) {}
+}
+
+#[test]
+fn a_file_that_appears_meanwhile_is_not_replaced() {
+    let bytes = long();
+    let disk = disk(&bytes);
+    let (jet, _) = error_of(copy_on(&options(), &disk, &Meddler(disk.clone())));
+    assert_eq!(jet, -1814);
+    assert!(disk.files() == files(&[(SOURCE, &bytes), (DEST, &b"mine".to_vec())]));
+}
+
 /// Two bad sectors in different chunks: the map is saved in between.
 fn with_bad_sectors(disk: &MemoryDisk) -> Faults {
     let sector = CHUNK as u64 + 512;
@@ -454,7 +475,6 @@ fn another_source_is_not_gone_on_with() {
 }
 
 fn other_source(disk: &MemoryDisk, bytes: &[u8]) {
-    use exutil::storage::Disk as _;
     disk.remove(Path::new(SOURCE)).unwrap();
     disk.create(Path::new(SOURCE))
         .unwrap()
@@ -485,7 +505,6 @@ fn a_source_with_another_time_is_another_source() {
 
 #[test]
 fn two_runs_do_not_write_to_one_file() {
-    use exutil::storage::{Disk as _, RealDisk};
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a");
     std::fs::write(&path, long()).unwrap();
@@ -561,6 +580,41 @@ fn every_page_is_verified_once_whatever_run_copied_it() {
     let counts = report.verified.as_ref().unwrap().counts;
     assert_eq!((counts.seen, counts.bad, report.bytes_read), (36, 1, 512));
     assert_eq!(report.jet(), JetError::DATABASE_CORRUPTED);
+}
+
+/// `k` finds the same, whatever the file is.
+#[test]
+fn what_is_verified_is_what_the_checksum_mode_finds() {
+    let mut random = Random(5);
+    for name in SAMPLES {
+        for _ in 0..10 {
+            let mut bytes = sample(name);
+            for _ in 0..random.below(6) {
+                let len = random.below(3000);
+                // The headers stay, so that the page size is known.
+                let at = 2 * 32_768 + random.below(bytes.len() - len - 2 * 32_768);
+                let junk = random.bytes(len);
+                bytes[at..at + len].copy_from_slice(&junk);
+            }
+            bytes.truncate(bytes.len() - random.below(2) * random.below(5000));
+            let mut options = options();
+            options.verify = true;
+            let disk = disk(&bytes);
+            let report = copy_on(&options, &disk, &Silent).unwrap();
+            assert!(disk.files()[Path::new(DEST)] == bytes, "{name}");
+            let checked = check_storage(
+                &Memory::new(bytes),
+                report.page_size.unwrap(),
+                &ChecksumOptions::default(),
+                false,
+                &Silent,
+            );
+            let checked = checked.unwrap();
+            let verified = report.verified.unwrap();
+            assert_eq!(verified.counts, checked.counts, "{name}");
+            assert_eq!(verified.bad_pages, checked.bad_pages, "{name}");
+        }
+    }
 }
 
 #[test]

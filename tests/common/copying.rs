@@ -1,5 +1,7 @@
 //! Copies on disks that fail.
 
+#![allow(dead_code, reason = "no test binary uses all of it")]
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};

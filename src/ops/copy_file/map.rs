@@ -5,12 +5,13 @@
 //!
 //! ```json
 //! {"format":"exutil copy map 1","source":{"path":"/mnt/bad/priv1.edb","bytes":8454144,"modified":1700000000000000000},
-//!  "complete":false,"finished":[[0,1048576],[1049088,1048064]],"bad":[[1048576,512]]}
+//!  "complete":false,"finished":[[0,1048576],[1049088,1048064]],"bad":[[1048576,512]],"sum":"60a3e8a1cd9a2b17"}
 //! ```
 //!
 //! `modified` is in nanoseconds since 1970, or null where it is not known. Ranges are `[offset, length]` in bytes.
 //! What is finished is durable in the part file; what is bad is zero there; everything else was not tried yet. Complete
-//! says that the part file is about to get its final name.
+//! says that the part file is about to get its final name. The sum is the XXH3 hash, in 64 bits, of what stands before: a
+//! map that was damaged would have a later run leave out what was never read.
 
 use std::ops::Range;
 use std::path::Path;
@@ -83,6 +84,8 @@ pub struct CopyMap {
     pub finished: Ranges,
     /// What could not be read.
     pub bad: Ranges,
+    /// Of all the others, in hexadecimal digits.
+    sum: String,
 }
 
 impl CopyMap {
@@ -94,6 +97,7 @@ impl CopyMap {
             complete: false,
             finished: Ranges::default(),
             bad: Ranges::default(),
+            sum: String::new(),
         }
     }
 
@@ -118,6 +122,7 @@ impl CopyMap {
     fn is_plausible(&self) -> bool {
         let bytes = self.source.bytes;
         self.format == FORMAT
+            && self.sum == self.hash()
             && self.finished.end().max(self.bad.end()) <= bytes
             && self.bad.len() <= MAX_BAD
             && self.finished.len() <= MAX_BAD + 1
@@ -137,13 +142,20 @@ impl CopyMap {
         }
     }
 
+    fn hash(&self) -> String {
+        let parts = (&self.source, self.complete, &self.finished, &self.bad);
+        let text = serde_json::to_vec(&parts).unwrap_or_default();
+        format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&text))
+    }
+
     /// Writes the map, durably, in place of the one before: at any moment one of the two is there, whole.
     ///
     /// What it says is finished must be durable before.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn save(&self, disk: &dyn Disk, names: &Names) -> Result<()> {
+    pub fn save(&mut self, disk: &dyn Disk, names: &Names) -> Result<()> {
+        self.sum = self.hash();
         let path = &names.new_map;
         let write = |error| Error::io(path, "write", error);
         let mut text = serde_json::to_vec(self).map_err(|error| write(error.into()))?;
@@ -214,8 +226,40 @@ mod tests {
         ] {
             let changed = text.replace(old, new);
             assert_ne!(changed, text, "{old}");
-            let disk = MemoryDisk::new([(names.map.clone(), changed.into_bytes())]);
-            assert!(CopyMap::load(&disk, &names.map).is_err(), "{new}");
+            assert!(is_refused(&names, changed.into_bytes()), "{new}");
+        }
+        // No byte may be another.
+        for at in 0..text.len() - 1 {
+            let mut changed = text.clone().into_bytes();
+            changed[at] ^= 1;
+            assert!(is_refused(&names, changed), "{at}");
+        }
+    }
+
+    fn is_refused(names: &Names, content: Vec<u8>) -> bool {
+        let disk = MemoryDisk::new([(names.map.clone(), content)]);
+        CopyMap::load(&disk, &names.map).is_err()
+    }
+
+    /// Also one whose sum is right.
+    #[test]
+    fn a_map_must_make_sense() {
+        let names = Names::new(Path::new("/d/x")).unwrap();
+        let changes: [fn(&mut CopyMap); 4] = [
+            |map| map.bad.insert(0..10),
+            |map| map.finished.insert(4000..4097),
+            |map| map.complete = true,
+            |map| map.format.push('1'),
+        ];
+        for change in changes {
+            let disk = MemoryDisk::default();
+            let mut map = map();
+            note(&mut map, 0..2048, 512..1024);
+            map.save(&disk, &names).unwrap();
+            assert!(CopyMap::load(&disk, &names.map).is_ok());
+            change(&mut map);
+            map.save(&disk, &names).unwrap();
+            assert!(CopyMap::load(&disk, &names.map).is_err());
         }
     }
 

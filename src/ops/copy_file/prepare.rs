@@ -101,7 +101,7 @@ pub fn begin(
         start_over(disk, names)?;
     }
     check_free(options, disk, names)?;
-    let map = CopyMap::new(source.clone());
+    let mut map = CopyMap::new(source.clone());
     if options.resume {
         // First the map: with it the part file is known as one that may be gone on with.
         map.save(disk, names)?;
