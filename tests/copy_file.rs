@@ -80,6 +80,7 @@ fn zeroes_take_no_space() {
     std::fs::write(dir.path().join("a"), &bytes).unwrap();
     let report = copy_file(&options_at(dir.path()), &Silent).unwrap();
     assert_eq!(report.bytes_left_out, (16 * CHUNK - 2 * 4096) as u64);
+    assert_eq!(report.bytes_written, 2 * 4096);
     let copied = dir.path().join("b");
     let space = std::fs::metadata(&copied).unwrap().blocks() * 512;
     assert!(space <= 64 << 10, "{space}");
@@ -113,6 +114,7 @@ fn a_bad_sector_ends_the_copy_and_is_named() {
     assert_eq!(report.findings[0].problem.info().code, "F004");
     assert_eq!(report.findings[0].place.page, Some(Pgno::new(20)));
     assert!(report.kept.is_none() && report.cause.is_some());
+    assert_eq!(report.bytes_written, 0);
     assert!(disk.files() == files(&[(SOURCE, &bytes)]));
 }
 

@@ -119,9 +119,8 @@ fn layout(report: &CopyReport) -> Layout {
     }
     more(&mut out, report.unread.len());
     out.blank();
-    let written = report.bytes_read.saturating_sub(report.bytes_left_out);
     counter(&mut out, "Total bytes read", report.bytes_read, "MB");
-    counter(&mut out, "Total bytes written", written, "MB");
+    counter(&mut out, "Total bytes written", report.bytes_written, "MB");
     if report.outcome == CopyOutcome::Filled {
         number(&mut out, "Number of read errors", report.unread.len());
         counter(&mut out, "Bytes affected by read errors", unread, "kB");
@@ -281,6 +280,7 @@ mod tests {
             bytes: 4 << 20,
             bytes_read: 3 << 20,
             bytes_before: 0,
+            bytes_written: 2 << 20,
             bytes_left_out: 1 << 20,
             failed_reads: 12,
             cause: Some("Input/output error".into()),

@@ -114,7 +114,7 @@ pub(super) const COPY: ModeSpec = ModeSpec {
     about: "Copy a database or log, also off a bad disk",
     description: "Copies a file with large reads. Where a read fails it is tried again in smaller pieces, down to 512 \
         bytes. What cannot be read then ends the copy and is named; with /i it becomes zero, the copy is finished, the \
-        pages are listed, and the exit status is 4: the copy is not whole, though 512 bytes are lost where \
+        pages are listed, and the exit status is 4: the copy is not whole, though 512 bytes (4096 where the system reads no less) are lost where \
         Eseutil loses a megabyte. The copy grows as DEST.part and gets its name when it is whole and durable, so \
         a file called DEST is never half a copy; a run that is killed leaves DEST.part. With --resume a map of what was read lies beside it (DEST.map): \
         everything that can be read is read before the run ends, and the next run with --resume goes on, also \

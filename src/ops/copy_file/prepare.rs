@@ -112,6 +112,7 @@ pub fn begin(
         path: names.part.clone(),
         fresh: true,
         left_out: 0,
+        written: 0,
     };
     Ok(Begin::Part(lock(target)?, map))
 }
@@ -127,6 +128,7 @@ fn start_over(disk: &dyn Disk, names: &Names) -> Result<()> {
             path: names.part.clone(),
             fresh: false,
             left_out: 0,
+            written: 0,
         })?;
     }
     for path in [&names.map, &names.part] {
@@ -163,6 +165,7 @@ fn go_on(disk: &dyn Disk, names: &Names, map: CopyMap) -> Result<Begin> {
         path: names.part.clone(),
         fresh: false,
         left_out: 0,
+        written: 0,
     })?;
     let len = target.file.len();
     let len = len.map_err(|error| Error::io(&names.part, "read", error))?;
@@ -197,6 +200,7 @@ fn finished(disk: &dyn Disk, names: &Names, map: CopyMap) -> Result<Begin> {
         path: names.dest.clone(),
         fresh: false,
         left_out: 0,
+        written: 0,
     };
     Ok(Begin::Finished(target, map))
 }

@@ -78,6 +78,8 @@ pub struct CopyReport {
     pub bytes_read: u64,
     /// Bytes that an earlier run had copied.
     pub bytes_before: u64,
+    /// Bytes that this run wrote.
+    pub bytes_written: u64,
     /// Zeroes that this run did not write, because the file holds zeroes anyway.
     pub bytes_left_out: u64,
     /// Reads that failed, of any size; what failed was tried again in smaller pieces.
@@ -193,7 +195,10 @@ fn range_finding(problem: Problem, range: &UnreadRange) -> Finding {
         offset: Some(range.offset),
         ..Place::default()
     };
-    Finding::new(problem, place).with_detail(format!("{} bytes", range.bytes))
+    Finding::new(problem, place).with_detail(format!(
+        "{} bytes at offset {:#x}",
+        range.bytes, range.offset
+    ))
 }
 
 /// The ranges as the report lists them.

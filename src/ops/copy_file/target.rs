@@ -19,6 +19,8 @@ pub struct Target {
     pub fresh: bool,
     /// Zeroes that were not written.
     pub left_out: u64,
+    /// Bytes that were.
+    pub written: u64,
 }
 
 impl Target {
@@ -43,12 +45,14 @@ impl Target {
         self.flush(offset + from as u64, &bytes[from..])
     }
 
-    fn flush(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+    fn flush(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
         let written = self.file.write_at(offset, bytes);
-        written.map_err(|error| Error::io(&self.path, "write", error))
+        written.map_err(|error| Error::io(&self.path, "write", error))?;
+        self.written += bytes.len() as u64;
+        Ok(())
     }
 
     /// What an earlier run wrote there, and had no time to note, may be anything.
@@ -116,6 +120,7 @@ mod tests {
             path: "x".into(),
             fresh,
             left_out: 0,
+            written: 0,
         };
         (target, writes)
     }
@@ -134,7 +139,7 @@ mod tests {
             *writes.lock().unwrap(),
             [(0, 2 * BLOCK), (4 * block, BLOCK)]
         );
-        assert_eq!(fresh.left_out, 3 * block);
+        assert_eq!((fresh.left_out, fresh.written), (3 * block, 3 * block));
         assert!(fresh.file.read_start(6 * BLOCK).unwrap() == bytes);
         // Blocks are those of the file, wherever the bytes begin.
         writes.lock().unwrap().clear();

@@ -142,6 +142,7 @@ impl Work<'_> {
             bytes: self.id.bytes,
             bytes_read: self.reader.bytes,
             bytes_before: self.before,
+            bytes_written: self.target.written,
             bytes_left_out: self.target.left_out,
             failed_reads: self.reader.failed,
             cause: self.reader.cause.clone(),
