@@ -695,6 +695,27 @@ fn a_link_to_the_source_is_the_source() {
     assert!(std::fs::read(dir.path().join("a")).unwrap() == long());
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let [file, link, socket] = ["file", "link", "b"].map(|name| dir.path().join(name));
+    std::fs::write(&file, b"x").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    assert!(RealDisk.rename(&file, &link).is_err());
+    assert_eq!(std::fs::read_link(&link).unwrap(), file);
+    // A device, say; a socket can be made without rights.
+    std::fs::write(dir.path().join("a"), long()).unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let mut options = options_at(dir.path());
+    options.force = true;
+    let (_, text) = error_of(copy_file(&options, &Silent));
+    assert!(text.contains("is no file"), "{text}");
+    assert!(!dir.path().join("b.part").exists());
+    assert!(!std::fs::symlink_metadata(&socket).unwrap().is_file());
+    drop(listener);
+}
+
 #[test]
 fn what_is_not_there_is_told() {
     let dir = tempfile::tempdir().unwrap();
