@@ -16,6 +16,7 @@ pub mod lv;
 pub mod page;
 pub mod patchfile;
 pub mod record;
+pub mod restore_env;
 pub mod schema;
 pub mod stamp;
 #[cfg(test)]
