@@ -20,6 +20,9 @@ mod node_text;
 mod page;
 mod page_text;
 mod recover;
+// The mode that prints with it is not there yet.
+#[cfg_attr(not(test), expect(dead_code))]
+mod restore_text;
 mod space;
 mod space_cells;
 mod space_fields;

@@ -139,11 +139,15 @@ fn logs(bytes: &[u8], strings: &[Found]) -> Option<(usize, u32, u32)> {
             // The length may not have counted what looks like a NUL: then it is a number's first bytes.
             places.push(end - unit(string.encoding));
         }
-        for at in places {
-            if let Some((low, high)) = range(bytes, strings, at) {
-                answers.push((number, low, high));
-            }
-        }
+        let ranges: Vec<_> = places
+            .iter()
+            .filter_map(|at| range(bytes, strings, *at))
+            .collect();
+        // Read from a byte or two before them, small numbers are round ones.
+        let round = |(low, high): &(u32, u32)| low.is_multiple_of(256) && high.is_multiple_of(256);
+        let all_round = ranges.iter().all(round);
+        let kept = ranges.iter().filter(|range| all_round || !round(range));
+        answers.extend(kept.map(|(low, high)| (number, *low, *high)));
     }
     let (number, low, high) = *answers.first()?;
     let same = |answer: &(usize, u32, u32)| {

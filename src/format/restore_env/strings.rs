@@ -5,6 +5,8 @@
 //! behind each other, as in a list that ends with two NULs. Texts are UTF-16LE or ASCII, of at least three
 //! printable characters. Every byte is looked at a bounded number of times.
 
+use std::ops::Range;
+
 use super::{EnvFault, STRINGS_MOST, StringEncoding};
 use crate::format::bytes::{u16_at, u32_at};
 
@@ -179,8 +181,15 @@ impl Scanner<'_> {
             }
             let start = at + width;
             for encoding in [StringEncoding::Utf16Le, StringEncoding::Ascii] {
-                // Two bytes are a length by chance too often for a text that begins with any character.
-                if width == 2 && !self.latin(start, encoding) {
+                // Two bytes are a length by chance too often for a text that begins with any character; and
+                // the `D` of `D:\` may be one by chance.
+                if width == 2 && (!self.latin(start, encoding) || self.begins_path(at)) {
+                    continue;
+                }
+                // ASCII in pairs is UTF-16 too, of rare characters.
+                if !self.latin(start, encoding)
+                    && self.run(start, StringEncoding::Ascii) >= start + CHARS_LEAST
+                {
                     continue;
                 }
                 let unit = unit(encoding);
@@ -202,18 +211,12 @@ impl Scanner<'_> {
                             && self.nul(end - unit, encoding)
                     } else {
                         end - start >= CHARS_LEAST * unit
-                            && self.ends(end, run, width, encoding, scale)
+                            && self.ends(start..end, run, width, encoding, scale)
                     };
                     if !fits || text_end - start > CHARS_MOST * unit {
                         continue;
                     }
-                    let string = self.string(at, start, text_end, encoding);
-                    // `D` of `D:\` is a 68 as well: here only what is behind tells.
-                    let itself = encoding == StringEncoding::Utf16Le && width == 2;
-                    if itself && self.latin(at, encoding) && !is_absolute(&string.text) {
-                        continue;
-                    }
-                    return Some(string);
+                    return Some(self.string(at, start, text_end, encoding));
                 }
             }
         }
@@ -221,18 +224,27 @@ impl Scanner<'_> {
     }
 
     /// True when a text without a NUL, whose length says that it ends at `end`, may: the printable characters
-    /// end there, or the one more is the low byte of a number, or further such texts lead to their end.
+    /// end there, or the one more is the low byte of a number; or ASCII ends there, which four characters are
+    /// enough to be; or further such texts lead to the end.
     fn ends(
         &self,
-        mut end: usize,
+        declared: Range<usize>,
         run: usize,
         width: usize,
         encoding: StringEncoding,
         scale: usize,
     ) -> bool {
+        let unit = unit(encoding);
+        let mut end = declared.end;
+        if declared.len() > CHARS_LEAST * unit
+            && !self.latin(end, encoding)
+            && declared.step_by(unit).all(|at| self.latin(at, encoding))
+        {
+            return true;
+        }
         for _ in 0..CHAIN_MOST {
-            if run.saturating_sub(end) <= unit(encoding) {
-                return end <= run + unit(encoding);
+            if run.saturating_sub(end) <= unit {
+                return end <= run + unit;
             }
             if width != 2 {
                 return false;
@@ -240,7 +252,7 @@ impl Scanner<'_> {
             let Some(length) = u16_at(self.bytes, end).map(usize::from) else {
                 return false;
             };
-            if length < CHARS_LEAST || length * scale % unit(encoding) != 0 {
+            if length < CHARS_LEAST || length * scale % unit != 0 {
                 return false;
             }
             end += width + length * scale;
@@ -276,14 +288,16 @@ impl Scanner<'_> {
         Step::Skip(at + 1)
     }
 
-    /// True when the last byte of an ASCII run is the first character of a UTF-16 string.
-    fn wide(&mut self, at: usize, run: usize, encoding: StringEncoding) -> bool {
-        let wide = StringEncoding::Utf16Le;
-        encoding == StringEncoding::Ascii
-            && at + 1 == run
-            && self.latin(at, wide)
-            && self.latin(at + 2, wide)
-            && self.run(at, wide) - at >= CHARS_LEAST * unit(wide)
+    /// True when the last byte of an ASCII run is the drive of a UTF-16 path. (Of other UTF-16 strings it may as
+    /// well be the last character of an ASCII one.)
+    fn wide(&self, at: usize, run: usize, encoding: StringEncoding) -> bool {
+        encoding == StringEncoding::Ascii && at + 1 == run && self.begins_path(at)
+    }
+
+    /// True when an absolute path in UTF-16 begins here.
+    fn begins_path(&self, at: usize) -> bool {
+        let end = (at + 6).min(self.bytes.len());
+        is_absolute(&self.string(at, at, end, StringEncoding::Utf16Le).text)
     }
 }
 
