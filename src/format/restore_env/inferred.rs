@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::strings::{Found, find, is_absolute, unit};
+use super::strings::{Found, find, has_extension, is_file, unit};
 use super::{
     EnvDatabase, EnvFault, EnvSource, FoundString, LOG_DIGITS, LOG_DIGITS_OLD, RestoreEnvironment,
 };
@@ -55,19 +55,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<RestoreEnvironment, EnvFault> {
         })
         .collect();
     Ok(environment)
-}
-
-fn has_extension(path: &str, extension: &str) -> bool {
-    let tail = path.len().checked_sub(extension.len());
-    tail.and_then(|at| path.get(at..))
-        .is_some_and(|tail| tail.eq_ignore_ascii_case(extension))
-}
-
-/// True for an absolute path of a file with this extension.
-fn is_file(text: &str, extension: &str) -> bool {
-    is_absolute(text)
-        && has_extension(text, extension)
-        && !text.contains(['<', '>', '"', '|', '?', '*', '/'])
 }
 
 /// File name, in lower case.

@@ -12,6 +12,8 @@ mod strings;
 #[cfg(test)]
 mod tests;
 mod text;
+#[cfg(test)]
+mod text_tests;
 mod times;
 mod vss;
 
@@ -23,6 +25,8 @@ pub use times::ctime;
 
 /// The most bytes that a restore environment may have; real ones have some kilobytes.
 pub const BYTES_MOST: usize = 16 << 20;
+/// The most bytes of the text form, whose parser takes a multiple of them.
+pub const TEXT_BYTES_MOST: usize = 1 << 20;
 /// The most strings, or unknown tags, that are listed.
 pub const STRINGS_MOST: usize = 10_000;
 /// How the logs of Exchange are called unless something says otherwise.
@@ -218,7 +222,7 @@ impl RestoreEnvironment {
 /// Why a file is not a restore environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvFault {
-    /// More than [`BYTES_MOST`].
+    /// More than [`BYTES_MOST`], or [`TEXT_BYTES_MOST`] in the text form.
     #[error("{bytes} bytes are too many for a restore environment")]
     TooLarge {
         /// Length of the file.
@@ -250,6 +254,9 @@ pub fn read(bytes: &[u8]) -> Result<RestoreEnvironment, EnvFault> {
     }
     if let Some(decoded) = vss::decode(bytes) {
         if text::is_ours(&decoded.text) {
+            if decoded.text.len() > TEXT_BYTES_MOST {
+                return Err(EnvFault::TooLarge { bytes: bytes.len() });
+            }
             return text::read(&decoded.text);
         }
         if vss::is_tagged(&decoded.text) {

@@ -45,12 +45,31 @@ pub(super) const fn unit(encoding: StringEncoding) -> usize {
 }
 
 /// True for a path that says where it begins: `D:\x` or `\\server\x`.
-pub(super) fn is_absolute(text: &str) -> bool {
+fn is_absolute(text: &str) -> bool {
     match text.as_bytes() {
         [drive, b':', b'\\', ..] => drive.is_ascii_alphabetic(),
         [b'\\', b'\\', next, ..] => *next != b'\\',
         _ => false,
     }
+}
+
+/// True for the absolute path of a database or of a streaming file.
+pub(super) fn is_database_file(text: &str) -> bool {
+    is_file(text, ".edb") || is_file(text, ".stm")
+}
+
+/// True for an absolute path of a file with this extension.
+pub(super) fn is_file(text: &str, extension: &str) -> bool {
+    is_absolute(text)
+        && has_extension(text, extension)
+        && !text.contains(['<', '>', '"', '|', '?', '*', '/'])
+}
+
+/// True when a path ends so, in whichever case.
+pub(super) fn has_extension(path: &str, extension: &str) -> bool {
+    let tail = path.len().checked_sub(extension.len());
+    tail.and_then(|at| path.get(at..))
+        .is_some_and(|tail| tail.eq_ignore_ascii_case(extension))
 }
 
 /// All strings of the bytes, in their order.
@@ -169,8 +188,10 @@ impl Scanner<'_> {
         }
     }
 
-    /// A string whose length stands at `at`.
+    /// A string whose length stands at `at`. Where several readings of the length fit, the one that gives the
+    /// path of a database or streaming file is right.
     fn declared(&mut self, at: usize) -> Option<Found> {
+        let mut fallback = None;
         for width in [4, 2] {
             let length = match width {
                 4 => u32_at(self.bytes, at)? as usize,
@@ -200,7 +221,7 @@ impl Scanner<'_> {
                 for scale in 1..=unit {
                     let bytes = length * scale;
                     let end = start.saturating_add(bytes);
-                    if bytes % unit != 0 || end > self.bytes.len() {
+                    if !bytes.is_multiple_of(unit) || end > self.bytes.len() {
                         continue;
                     }
                     let text_end = end.min(run);
@@ -216,11 +237,15 @@ impl Scanner<'_> {
                     if !fits || text_end - start > CHARS_MOST * unit {
                         continue;
                     }
-                    return Some(self.string(at, start, text_end, encoding));
+                    let string = self.string(at, start, text_end, encoding);
+                    if is_database_file(&string.text) {
+                        return Some(string);
+                    }
+                    fallback = fallback.or(Some(string));
                 }
             }
         }
-        None
+        fallback
     }
 
     /// True when a text without a NUL, whose length says that it ends at `end`, may: the printable characters
@@ -252,7 +277,7 @@ impl Scanner<'_> {
             let Some(length) = u16_at(self.bytes, end).map(usize::from) else {
                 return false;
             };
-            if length < CHARS_LEAST || length * scale % unit != 0 {
+            if length < CHARS_LEAST || !(length * scale).is_multiple_of(unit) {
                 return false;
             }
             end += width + length * scale;
@@ -272,16 +297,21 @@ impl Scanner<'_> {
             if run - at < CHARS_LEAST * unit {
                 continue;
             }
-            // The last bytes may be the length of the next string, or its first character.
-            let first = run - 2;
-            for tail in [first, first + 1].into_iter().filter(|tail| *tail > at) {
-                if self.declared(tail).is_some() || self.wide(tail, run, encoding) {
-                    return Step::Skip(tail);
+            let last = run + unit > self.bytes.len();
+            let ended = (self.nul(run, encoding) || last) && run - at <= CHARS_MOST * unit;
+            let string = ended.then(|| self.string(at, at, run, encoding));
+            let certain =
+                |string: &Found| encoding == StringEncoding::Utf16Le || is_absolute(&string.text);
+            if !string.as_ref().is_some_and(certain) {
+                // The last bytes may be the length of the next string, or the first of a path.
+                for tail in [run - 2, run - 1].into_iter().filter(|tail| *tail > at) {
+                    if self.declared(tail).is_some() || self.wide(tail, run, encoding) {
+                        return Step::Skip(tail);
+                    }
                 }
             }
-            let last = run + unit > self.bytes.len();
-            if (self.nul(run, encoding) || last) && run - at <= CHARS_MOST * unit {
-                return Step::Found(self.string(at, at, run, encoding));
+            if let Some(string) = string {
+                return Step::Found(string);
             }
             return Step::Skip(run);
         }
