@@ -165,6 +165,20 @@ problems! {
         "none: bring a good copy of them before recovering", "the transactions in them";
     LogsKept "Y006" Note 0 "logs are kept, because a database was left out",
         "none: recover that database, then remove the logs", "nothing";
+    RestoreMissing "Y007" Warning 0 "database of the storage group is not in the backup set",
+        "none: it is not restored", "nothing, if it was backed up elsewhere";
+    RestoreClean "Y008" Note 0 "database in the backup set is in Clean Shutdown: it needs no restore",
+        "none", "nothing";
+    RestoreNotForward "Y009" Note 0 "only the logs of the set are replayed (/f names the folder of later ones)",
+        "none", "what was done after the backup";
+    RestoreEndUnknown "Y010" Warning -535 "trailer page is damaged; the logs of the set are taken for all that the backup needs",
+        "none: restore the file from the backup again", "consistency, if logs of the backup are missing at the end";
+    RestoreEnvInferred "Y011" Note 0 "Restore.env was decoded by inference",
+        "none", "nothing";
+    RestoreEnvUnread "Y012" Note 0 "Restore.env cannot be decoded; the files of the set tell all that is needed",
+        "none", "nothing";
+    RestoreNoLaterLogs "Y013" Warning 0 "folder holds no logs that go on from the backup: nothing was played forward",
+        "none: name the folder of the later logs", "what was done after the backup";
     LvCorrupted "V001" Error -1526 "long value is damaged",
         "the long value is dropped, records that need it with it", "the long value";
     LvMissing "V002" Error -1526 "a record refers to a long value that is not there",

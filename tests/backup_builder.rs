@@ -1,6 +1,8 @@
 //! Online backups that the live writer makes: what the set says of itself, and that its copy and its logs, replayed,
 //! give what was committed, from pages of different ages, with a patch file and without.
 
+#[path = "common/backup.rs"]
+mod backup;
 #[path = "common/cli.rs"]
 #[allow(dead_code, reason = "other tests need other things")]
 mod cli;
@@ -13,19 +15,16 @@ mod recovery;
 #[allow(dead_code, reason = "the example uses the rest")]
 mod samples;
 
-use std::io::Cursor;
 use std::path::Path;
 
+use backup::{Kind, Run, WITH_IMAGES, WITHOUT_IMAGES, compare};
 use cli::{run as exutil, testdata};
-use exutil::build::live::{BackupForm, BackupSet, Content, Live, LiveError, LiveOptions, LiveRows};
-use exutil::build::logs::{BuiltFile, LogFormat, Tail};
-use exutil::build::{DatabaseBuilder, stamp_backup};
-use exutil::check::{CheckOptions, check};
-use exutil::db::Database;
+use exutil::build::live::{BackupForm, BackupSet, Content, Live, LiveError};
+use exutil::build::logs::{BuiltFile, Tail};
+use exutil::build::stamp_backup;
 use exutil::format::checksum::{Verdict, verify};
 use exutil::format::dbheader::DbState;
 use exutil::format::ids::{PageSize, Pgno};
-use exutil::format::logrec::ProcId;
 use exutil::format::page::Page;
 use exutil::format::patchfile;
 use exutil::format::stamp::{BackupInfo, Lgpos, LogTime};
@@ -36,232 +35,9 @@ use exutil::ops::checksum::{ChecksumOptions, check_file};
 use exutil::ops::headers::{HeaderOptions, read_headers};
 use exutil::ops::logs::{GenerationRange, Quiet, read_stream};
 use exutil::ops::recover::recover_files;
-use exutil::problem::Problem;
 use exutil::progress::Silent;
 use exutil::storage::Memory;
-use exutil::tree::walk::{Descent, Visit};
 use recovery::{Files, change_header, folder_of, header_of};
-use samples::Noise;
-
-const SESSIONS: [ProcId; 3] = [ProcId(5), ProcId(9), ProcId(0x0B)];
-const TABLES: [&str; 2] = ["large", "small"];
-
-/// One kind of database and log.
-#[derive(Debug, Clone, Copy)]
-struct Kind {
-    page_size: PageSize,
-    major: u32,
-    format: LogFormat,
-    version: (u32, u32),
-    digits: usize,
-}
-
-const fn old(page_size: PageSize, major: u32, sector: u16, update: u32, digits: usize) -> Kind {
-    let format = LogFormat::Ranges { sector };
-    Kind {
-        page_size,
-        major,
-        format,
-        version: (update, 0),
-        digits,
-    }
-}
-
-const fn new(page_size: PageSize, major: u32, version: (u32, u32), digits: usize) -> Kind {
-    Kind {
-        page_size,
-        major,
-        format: LogFormat::Segments,
-        version,
-        digits,
-    }
-}
-
-/// Logs without page images.
-const WITHOUT_IMAGES: [Kind; 6] = [
-    old(PageSize::K4, 9, 512, 6, 5),
-    old(PageSize::K2, 9, 512, 6, 5),
-    old(PageSize::K8, 0xC, 512, 7, 5),
-    old(PageSize::K4, 0xC, 4096, 9, 8),
-    old(PageSize::K8, 0x11, 4096, 10, 8),
-    old(PageSize::K32, 0x11, 4096, 10, 5),
-];
-const WITH_IMAGES: [Kind; 10] = [
-    old(PageSize::K4, 0x11, 512, 11, 5),
-    old(PageSize::K16, 20, 4096, 12, 8),
-    old(PageSize::K8, 20, 4096, 15, 5),
-    old(PageSize::K2, 20, 512, 17, 8),
-    new(PageSize::K2, 20, (2, 2), 5),
-    new(PageSize::K4, 20, (4, 4), 8),
-    new(PageSize::K8, 20, (5, 16), 5),
-    new(PageSize::K8, 290, (130, 280), 8),
-    new(PageSize::K16, 290, (130, 280), 5),
-    new(PageSize::K32, 290, (4, 4), 8),
-];
-
-/// A run of the writer.
-struct Run {
-    kind: Kind,
-    noise: Noise,
-    rows: Vec<LiveRows>,
-    live: Live,
-    /// Names that were used, for each table.
-    names: [Vec<Vec<u8>>; 2],
-}
-
-impl Run {
-    fn new(kind: Kind, seed: u64) -> Self {
-        let mut noise = Noise::new(seed);
-        let mut options = samples::options(kind.page_size, kind.major, seed as u32).unwrap();
-        options.spare_pages = 300;
-        let mut builder = DatabaseBuilder::new(Cursor::new(Vec::new()), options).unwrap();
-        let rows = vec![
-            LiveRows::new(TABLES[0], 100, kind.page_size),
-            LiveRows::new(TABLES[1], 5, kind.page_size),
-        ];
-        let mut roots = Vec::new();
-        let mut names = [Vec::new(), Vec::new()];
-        for (at, table) in rows.iter().enumerate() {
-            names[at] = (0..[600, 3][at]).map(|n| name(n * 140)).collect();
-            let body = kind.page_size.bytes() / 40;
-            let made = names[at]
-                .iter()
-                .map(|name| table.row(name, 1, 2, &noise.bytes(body)));
-            let info = builder.add_table(table.table(), made).unwrap();
-            roots.push((info.root, info.objid));
-        }
-        let file = builder.finish().unwrap().0.into_inner();
-        let bytes = (kind.page_size.bytes() * 5).max(24 << 10);
-        let sector = match kind.format {
-            LogFormat::Ranges { sector } => usize::from(sector),
-            LogFormat::Segments => 4096,
-        };
-        let options = LiveOptions {
-            format: kind.format,
-            version: kind.version,
-            digits: kind.digits,
-            file_sectors: (bytes / sector) as u16,
-            seed,
-        };
-        let live = Live::open(file, &roots, options).unwrap();
-        Self {
-            kind,
-            noise,
-            rows,
-            live,
-            names,
-        }
-    }
-
-    /// One random thing.
-    fn step(&mut self) {
-        let table = usize::from(self.noise.below(4) == 0);
-        let session = SESSIONS[self.noise.below(3) as usize];
-        if self.live.level(session) == 0 {
-            self.live.begin(session).unwrap();
-        }
-        let most = self.kind.page_size.bytes() as u64 / 8;
-        let len = self.noise.below(most) as usize;
-        let body = self.noise.bytes(len);
-        let name = name(self.noise.below(90_000) as usize);
-        let (key, data) = self.rows[table].node(&name, 7, -5, &body).unwrap();
-        match self.noise.below(40) {
-            0..=14 => {
-                self.live.insert(session, table, &key, &data).unwrap();
-                self.names[table].push(name);
-            }
-            15..=17 => {
-                let key = self.live.content(table).unwrap().into_keys().next();
-                if let Some(key) = key {
-                    let add = (3, LiveRows::COUNT_OFFSET, false);
-                    self.live.add(session, table, &key, add).unwrap();
-                }
-            }
-            18..=21 => {
-                let names = &self.names[table];
-                let name = &names[self.noise.below(names.len() as u64) as usize];
-                let (key, data) = self.rows[table].node(name, 8, -6, &body).unwrap();
-                self.live.replace(session, table, &key, &data).unwrap();
-            }
-            22 => self.delete_many(session, table),
-            23 => {
-                self.live.clean_up(table).unwrap();
-            }
-            24..=27 => {
-                self.live.merge_some(table).unwrap();
-            }
-            28..=30 => {
-                self.live.split_some(session, table).unwrap();
-            }
-            31 => self.live.flush_log().unwrap(),
-            32 => self.live.rollback(session).unwrap(),
-            _ => self.live.commit(session).unwrap(),
-        }
-        if self.noise.below(3) == 0 {
-            let dirty = self.live.dirty_pages();
-            if !dirty.is_empty() {
-                let page = dirty[self.noise.below(dirty.len() as u64) as usize];
-                self.live.flush_page(page).unwrap();
-            }
-        }
-        if self.noise.below(200) == 0 {
-            for page in self.live.dirty_pages() {
-                self.live.flush_page(page).unwrap();
-            }
-        }
-    }
-
-    /// Deletes neighbours, so that whole leaves become empty and their pages free.
-    fn delete_many(&mut self, session: ProcId, table: usize) {
-        let content = self.live.content(table).unwrap();
-        let from = self.noise.below(content.len() as u64 + 1) as usize;
-        for key in content.keys().skip(from).take(40) {
-            self.live.delete(session, table, key).unwrap();
-        }
-        while self.live.level(session) > 0 {
-            self.live.commit(session).unwrap();
-        }
-        for _ in 0..8 {
-            self.live.merge_some(table).unwrap();
-        }
-    }
-
-    /// Ends all transactions and writes all pages, so that a recovery can begin late.
-    fn settle(&mut self) {
-        for session in SESSIONS {
-            while self.live.level(session) > 0 {
-                self.live.commit(session).unwrap();
-            }
-        }
-        for page in self.live.dirty_pages() {
-            self.live.flush_page(page).unwrap();
-        }
-    }
-
-    fn steps(&mut self, most: u64) {
-        for _ in 0..self.noise.below(most) {
-            self.step();
-        }
-    }
-
-    /// A backup in the middle of the work.
-    fn backup(&mut self, form: BackupForm) -> BackupSet {
-        self.live.begin_backup(form).unwrap();
-        loop {
-            let pages = 1 + self.noise.below(4) as usize;
-            if self.live.copy_pages(pages).unwrap() == 0 {
-                break;
-            }
-            self.steps(6);
-        }
-        self.steps(30);
-        self.live.end_backup().unwrap()
-    }
-}
-
-fn name(number: usize) -> Vec<u8> {
-    format!("Top/{number:08}").into_bytes()
-}
 
 /// Newest version of every page, the trailer page left out: what a restore begins with.
 fn patched(set: &BackupSet, size: PageSize, use_patch: bool) -> Vec<u8> {
@@ -312,49 +88,7 @@ fn replay(files: &Files, model: &[Content]) -> Result<(), String> {
     if database.state != DbState::CleanShutdown {
         return Err(format!("{:?}", database.state));
     }
-    let db = Database::open(&dir.path().join("live.edb"), None).map_err(|e| e.to_string())?;
-    for (table, model) in TABLES.iter().zip(model) {
-        let found = content(&db, table)?;
-        let wrong = |(key, data): &(&Vec<u8>, &Vec<u8>)| found.get(*key) != Some(*data);
-        let lost = model.iter().filter(wrong).count();
-        if lost > 0 || found.len() != model.len() {
-            return Err(format!(
-                "{table}: {lost} nodes are wrong, {} for {}",
-                found.len(),
-                model.len()
-            ));
-        }
-    }
-    let report = check(&db, None, &CheckOptions::default(), &Silent);
-    let leaks = |problem| problem == Problem::SpaceLeaked;
-    match report
-        .findings
-        .iter()
-        .find(|finding| !leaks(finding.problem))
-    {
-        Some(finding) => Err(format!("{finding:?}")),
-        None => Ok(()),
-    }
-}
-
-fn content(db: &Database, table: &str) -> Result<Content, String> {
-    let schema = exutil::db::catalog::Schema::read(db);
-    let found = schema.tables.values().find(|found| found.name == table);
-    let root = found.ok_or("no table")?.root;
-    let mut nodes = Content::new();
-    let mut wrong = None;
-    Descent::new(db, root).walk(&mut |visit| match visit {
-        Visit::Leaf(_, page) => {
-            for node in page.nodes().flatten() {
-                if !node.flags.is_deleted() {
-                    nodes.insert(node.key(), node.data.to_vec());
-                }
-            }
-        }
-        Visit::Internal(..) => {}
-        Visit::Failed(pgno, _, failure) => wrong = Some(format!("page {pgno}: {failure}")),
-    });
-    wrong.map_or(Ok(nodes), Err)
+    compare(&dir.path().join("live.edb"), model)
 }
 
 /// What the set says of itself.

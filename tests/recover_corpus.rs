@@ -2,6 +2,8 @@
 //! verdict, the same headers and the same pages. The files are not part of the project: `EXUTIL_CORPUS` names the
 //! directory.
 
+#[path = "common/compare.rs"]
+mod compare;
 #[path = "common/needs.rs"]
 #[allow(dead_code, reason = "other tests need other things")]
 mod needs;
@@ -12,10 +14,6 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
 
-use exutil::format::dbheader::DbHeader;
-use exutil::format::ids::{PageSize, Pgno};
-use exutil::format::page::{NodeFlags, Page, PageFlags};
-use exutil::format::stamp::Signature;
 use exutil::jet::JetError;
 use exutil::ops::checkpoint::read_checkpoint;
 use exutil::ops::integrity::{IntegrityOptions, check_database};
@@ -23,7 +21,7 @@ use exutil::ops::logs::{GenerationRange, Quiet, read_stream};
 use exutil::ops::recover::RecoverOptions;
 use exutil::progress::Silent;
 use exutil::recover::attach::Places;
-use recovery::{Files, databases, differences, folder_of, header_of, options, read_files, run};
+use recovery::{Files, databases, differences, folder_of, options, read_files, run};
 
 /// A run of the reference.
 struct Reference {
@@ -156,27 +154,10 @@ impl Reference {
                 wrong.push(format!("{name} is not there"));
                 continue;
             };
-            let (Some(mine), Some(theirs)) = (header_of(have), header_of(want)) else {
-                wrong.push(format!("{name} has no header"));
-                continue;
-            };
-            header_difference(&self.name, &mine, &theirs)
+            let positions = !POSITIONS.contains(&self.name.as_str());
+            compare::databases(have, want, positions)
                 .into_iter()
-                .for_each(|what| wrong.push(format!("{name}: header: {what}")));
-            let size = mine.page_size().unwrap();
-            let (primary, shadow) = have[..2 * size.bytes()].split_at(size.bytes());
-            if primary != shadow {
-                wrong.push(format!("{name}: the two headers differ"));
-            }
-            if have.len() != want.len() {
-                wrong.push(format!("{name}: {} bytes for {}", have.len(), want.len()));
-            }
-            let pages = have.chunks(size.bytes()).zip(want.chunks(size.bytes()));
-            for (number, (a, b)) in pages.enumerate().skip(2) {
-                if let Some(what) = page_difference(a, b, size) {
-                    wrong.push(format!("{name}: page {}: {what}", number - 1));
-                }
-            }
+                .for_each(|what| wrong.push(format!("{name}: {what}")));
         }
     }
 
@@ -219,9 +200,6 @@ fn g_of(database: &str) -> String {
     format!("-g-{}.txt", database.split('.').next().unwrap())
 }
 
-/// Where the engine marks which kind of its builds wrote the header last.
-const BUILD_MARK: usize = 3;
-
 /// Rolling back, the engine logs before-images of not quite the same pages as exutil here, so that the ShutDownMark that
 /// follows lies 21 bytes later in its log.
 const POSITIONS: &[&str] = &["crash-ddl2/r"];
@@ -232,86 +210,6 @@ const DAMAGED_LOGS: &[&str] = &["r-badmidhdr-flush/r1", "r-badmidhdr-flush/r2"];
 /// The reference finds index entries damaged that were made under another version of Unicode; exutil says that it
 /// does not recompute them.
 const OTHER_UNICODE: &[&str] = &["vs-dirty-car4/r"];
-
-/// How two headers differ. Aside: checksum, the times at which a run did something, the signatures that tie a flush
-/// map to a database, which are new in every run.
-fn header_difference(case: &str, mine: &DbHeader, theirs: &DbHeader) -> Vec<String> {
-    let aside = |header: &DbHeader| {
-        let mut header = header.clone();
-        if POSITIONS.contains(&case) {
-            header.last_consistent = Default::default();
-            header.last_detach = Default::default();
-            header.last_resize = Default::default();
-        }
-        header.checksum = 0;
-        header.last_consistent_time = Default::default();
-        header.last_attach_time = Default::default();
-        header.last_detach_time = Default::default();
-        header.last_reattach_time = Default::default();
-        header.extend.last = Default::default();
-        header.shrink.last = Default::default();
-        header.bad_checksum.last = Default::default();
-        header.sign_header_flush = Signature::default();
-        header.sign_flush_map = Signature::default();
-        header.flags[BUILD_MARK] = 0;
-        header
-    };
-    let lines = |header: &DbHeader| -> Vec<String> {
-        let fields = serde_json::to_value(aside(header)).unwrap();
-        let fields = fields.as_object().unwrap();
-        fields
-            .iter()
-            .map(|(name, value)| format!("{name}: {value}"))
-            .collect()
-    };
-    let (mine, theirs) = (lines(mine), lines(theirs));
-    mine.iter()
-        .zip(&theirs)
-        .filter(|(a, b)| a != b)
-        .map(|(a, b)| format!("{a} for {b}"))
-        .collect()
-}
-
-/// How two pages differ in what they say. Aside: checksum, bytes that nothing uses, where lines lie, the count of
-/// free bytes that open transactions still hold, the flags of versions, the type of the last flush.
-fn page_difference(mine: &[u8], theirs: &[u8], size: PageSize) -> Option<String> {
-    if mine == theirs {
-        return None;
-    }
-    let blank = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
-    if blank(mine) || blank(theirs) {
-        return Some(format!("blank: {} for {}", blank(mine), blank(theirs)));
-    }
-    let (a, b) = (Page::new(mine, size)?, Page::new(theirs, size)?);
-    let head = |page: Page<'_>| {
-        (
-            (page.dbtime(), page.prev(), page.next(), page.objid()),
-            (page.free(), page.tag_state()),
-            page.flags().bits() & !PageFlags::FLUSH_TYPE,
-            page.own_pgno() as Option<Pgno>,
-        )
-    };
-    if head(a) != head(b) {
-        return Some(format!("{:?} for {:?}", head(a), head(b)));
-    }
-    for itag in 0..a.reserved_tags() {
-        if a.line(itag) != b.line(itag) {
-            return Some(format!("tag {itag}"));
-        }
-    }
-    for line in 0..a.node_count() {
-        let (Ok(x), Ok(y)) = (a.node(line), b.node(line)) else {
-            return Some(format!("node {line} cannot be read"));
-        };
-        let flags = |flags: NodeFlags| flags.bits() & !NodeFlags::VERSION;
-        if (x.prefix, x.suffix, x.data, flags(x.flags))
-            != (y.prefix, y.suffix, y.data, flags(y.flags))
-        {
-            return Some(format!("node {line}"));
-        }
-    }
-    None
-}
 
 #[test]
 fn every_case_ends_as_the_reference() {

@@ -45,7 +45,7 @@ pub fn mode_command(mode: &'static ModeSpec) -> Command {
                 .value_name(mode.files)
                 .value_parser(value_parser!(std::path::PathBuf))
                 .num_args(1..)
-                .required(true)
+                .required(!mode.files.starts_with('['))
                 .help("What to read; several may be named"),
         )
 }
@@ -85,7 +85,7 @@ fn argument(option: &'static OptionSpec) -> Arg {
             .allow_hyphen_values(true)
             .action(ArgAction::Append),
         Value::Required(name) => arg.value_name(name).allow_hyphen_values(true),
-        Value::Optional(name, none) => arg
+        Value::Optional(name, none) | Value::Glued(name, none) => arg
             .value_name(name)
             .num_args(0..=1)
             .require_equals(true)

@@ -112,6 +112,17 @@ fn find_mode(word: &str, rest: &mut Vec<OsString>) -> Result<&'static ModeSpec, 
             mode(&format!("m{letter}")).ok_or(UsageError::InvalidMode)
         }
         [b'k', ..] => mode("k").ok_or(UsageError::InvalidMode),
+        // Restore has its second letter like a dump; there is none to fall back to.
+        [b'c'] => {
+            let letter = |arg: &OsString| match arg.to_str()?.strip_prefix(['/', '-'])?.as_bytes() {
+                [letter @ (b'c' | b'C' | b'm' | b'M')] => Some(letter.to_ascii_lowercase().into()),
+                _ => None,
+            };
+            let found = rest.iter().position(|arg| letter(arg).is_some());
+            let found: Option<char> = found.and_then(|at| letter(&rest.remove(at)));
+            let found = found.ok_or(UsageError::InvalidMode)?;
+            mode(&format!("c{found}")).ok_or(UsageError::InvalidMode)
+        }
         _ => Err(UsageError::InvalidMode),
     }
 }
@@ -197,7 +208,11 @@ impl Translator<'_> {
     ) {
         let name = text.trim_start_matches('-');
         let takes_value = self.spec.all_options().any(|option| {
-            option.long == name && !matches!(option.value, Value::None | Value::Optional(..))
+            option.long == name
+                && !matches!(
+                    option.value,
+                    Value::None | Value::Optional(..) | Value::Glued(..)
+                )
         });
         match args.next_if(|_| takes_value) {
             Some(value) => self.option(name, value),
@@ -244,6 +259,11 @@ impl Translator<'_> {
                 self.options.push(format!("--{}", option.long).into());
             }
             Value::None => return Err(invalid()),
+            Value::Glued(_, none) => {
+                let glued = glued.trim_start_matches(':');
+                let value = if glued.is_empty() { none } else { glued };
+                self.option(option.long, OsStr::new(value));
+            }
             Value::Optional(_, none) => {
                 let glued = glued.trim_start_matches(':');
                 let value = if glued.is_empty() {

@@ -16,6 +16,8 @@ use super::ids::{PageSize, Pgno};
 
 /// Header pages before the first page.
 const HEADER_PAGES: usize = 2;
+/// Offset of a page's number, behind the old checksum.
+const PGNO_OFFSET: usize = 4;
 /// Offset of a page's flags.
 const FLAGS_OFFSET: usize = 36;
 
@@ -39,11 +41,17 @@ pub fn seal(page: &mut [u8], size: PageSize, pgno: Pgno) {
     checksum::seal(page, size, pgno);
 }
 
+/// The number of a page of a patch file, by its own header; 0 where the page is too short for one.
+#[must_use]
+pub fn number(page: &[u8]) -> Pgno {
+    Pgno::new(u32_at(page, PGNO_OFFSET).unwrap_or_default())
+}
+
 /// The pages of a patch file in their order, each with the number in its header; of several with one number the last is
 /// the newest. What is left behind the last whole page does not count; checksums are not judged.
 pub fn pages(file: &[u8], size: PageSize) -> impl Iterator<Item = (Pgno, &[u8])> {
     let pages = file.chunks_exact(size.bytes()).skip(HEADER_PAGES);
-    pages.map(|page| (Pgno::new(u32_at(page, 4).unwrap_or_default()), page))
+    pages.map(|page| (number(page), page))
 }
 
 #[cfg(test)]

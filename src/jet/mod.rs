@@ -35,6 +35,32 @@ impl JetError {
     pub const DATABASE_DIRTY_SHUTDOWN: Self = Self(-550);
     /// `JET_errConsistentTimeMismatch`.
     pub const CONSISTENT_TIME_MISMATCH: Self = Self(-551);
+    /// `JET_errBadPatchPage`.
+    pub const BAD_PATCH_PAGE: Self = Self(-535);
+    /// `JET_errRedoAbruptEnded`.
+    pub const REDO_ABRUPTLY_ENDED: Self = Self(-536);
+    /// `JET_errPatchFileMissing`.
+    pub const PATCH_FILE_MISSING: Self = Self(-538);
+    /// `JET_errStartingRestoreLogTooHigh`.
+    pub const STARTING_RESTORE_LOG_TOO_HIGH: Self = Self(-554);
+    /// `JET_errEndingRestoreLogTooLow`.
+    pub const ENDING_RESTORE_LOG_TOO_LOW: Self = Self(-553);
+    /// `JET_errGivenLogFileHasBadSignature`.
+    pub const GIVEN_LOG_FILE_HAS_BAD_SIGNATURE: Self = Self(-555);
+    /// `JET_errGivenLogFileIsNotContiguous`.
+    pub const GIVEN_LOG_FILE_IS_NOT_CONTIGUOUS: Self = Self(-556);
+    /// `JET_errMissingRestoreLogFiles`.
+    pub const MISSING_RESTORE_LOG_FILES: Self = Self(-557);
+    /// `JET_errMissingCurrentLogFiles`.
+    pub const MISSING_CURRENT_LOG_FILES: Self = Self(-565);
+    /// `JET_errBadRestoreTargetInstance`.
+    pub const BAD_RESTORE_TARGET_INSTANCE: Self = Self(-577);
+    /// `JET_errExistingLogFileHasBadSignature`.
+    pub const EXISTING_LOG_FILE_HAS_BAD_SIGNATURE: Self = Self(-610);
+    /// `JET_errExistingLogFileIsNotContiguous`.
+    pub const EXISTING_LOG_FILE_IS_NOT_CONTIGUOUS: Self = Self(-611);
+    /// `JET_errRestoreOfNonBackupDatabase`.
+    pub const RESTORE_OF_NON_BACKUP_DATABASE: Self = Self(-615);
     /// `JET_errDatabasePatchFileMismatch`.
     pub const DATABASE_PATCH_FILE_MISMATCH: Self = Self(-552);
     /// `JET_errLogSequenceChecksumMismatch`.

@@ -20,6 +20,7 @@ pub mod page_dump;
 pub mod recover;
 pub mod replay_io;
 pub mod required_logs;
+pub mod restore;
 pub mod space_dump;
 mod space_hints;
 pub mod undo;

@@ -68,6 +68,8 @@ pub struct Attached {
     pub unsettled: BTreeMap<Pgno, Unsettled>,
     /// The replay made the file.
     pub created: bool,
+    /// It comes from a backup.
+    pub restored: bool,
     /// Between CreateDB and CreateDBFinish.
     pub creating: bool,
     /// Something was changed at all.

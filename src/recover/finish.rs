@@ -51,7 +51,26 @@ pub fn attach_by_record(
 
 /// Marks a database as complete without logs as of `mark`.
 pub fn close(database: &mut Attached, mark: Lgpos, now: LogTime) {
+    detach(database, mark, now);
+    if database.restored {
+        let header = &mut database.header;
+        header.backup_copy_prev = BackupInfo::default();
+        header.backup_differential_prev = BackupInfo::default();
+    }
+}
+
+/// The same by a record that detaches it, which leaves two of the former backups in the header.
+pub fn detach(database: &mut Attached, mark: Lgpos, now: LogTime) {
     let header = &mut database.header;
+    // A restored database must not count as backed up: increments to that backup would not fit it. [engine]
+    if database.restored {
+        header.backup_full_prev = BackupInfo::default();
+        header.backup_full_prev_kind = 0;
+    }
+    if database.restored || header.backup_full_cur.low.get() != 0 {
+        header.backup_incremental_prev = BackupInfo::default();
+        header.backup_incremental_prev_kind = 0;
+    }
     header.dbtime = header.dbtime.max(database.dbtime);
     header.objid_last = header.objid_last.max(database.objid_last);
     header.state = CLEAN;

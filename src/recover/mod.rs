@@ -14,6 +14,7 @@
 //! | `node`, `space`, `split`, `merge`, `moves` | the changes themselves |
 //! | `attach` | which file is the database that a log names, and whether it fits |
 //! | `undo` | rolling back |
+//! | `restored` | databases that come from a backup |
 //! | `finish` | what the headers say in the end |
 //! | `stream` | the log files |
 //! | `driver` | all of it in order |
@@ -30,6 +31,7 @@ mod node;
 mod page_file;
 mod pool;
 mod replay;
+pub mod restored;
 mod session;
 mod space;
 mod split;

@@ -12,17 +12,17 @@ use crate::log::generation::LoadedLog;
 use crate::log::names::{self, LogName, LogNumber};
 use crate::log::verify::HeaderFault;
 
-/// The logs of one stream in a folder.
+/// The logs of one stream in a folder; a restored backup goes on in a second one.
 #[derive(Debug, Clone)]
 pub struct LogStream {
-    /// The folder.
+    /// The folder in which the stream goes on: that of its last logs.
     pub dir: PathBuf,
     /// The base name, as the files spell it.
     pub base: String,
     /// `log` or `jtx`.
     pub extension: String,
-    /// The logs, numbered ones in order, the current one last.
-    logs: Vec<LogName>,
+    /// The logs with their folders, numbered ones in order, the current one last.
+    logs: Vec<(LogName, PathBuf)>,
 }
 
 impl LogStream {
@@ -47,8 +47,41 @@ impl LogStream {
             dir: dir.to_owned(),
             base: first.base.clone(),
             extension: first.extension.clone(),
-            logs,
+            logs: logs
+                .into_iter()
+                .map(|name| (name, dir.to_owned()))
+                .collect(),
         })
+    }
+
+    /// The logs of a backup, and behind them those of `forward` with higher numbers. The stream goes on in the folder of
+    /// the latter.
+    #[must_use]
+    pub fn followed_by(&self, forward: &Self) -> Self {
+        let high = self.range().map(|(_, high)| LogNumber::Archived(high));
+        let has_current = forward.current().is_some();
+        let before = self
+            .logs
+            .iter()
+            .filter(|(name, _)| !(has_current && name.number == LogNumber::Current));
+        let behind = forward
+            .logs
+            .iter()
+            .filter(|(name, _)| Some(name.number) > high);
+        let mut logs: Vec<_> = before.chain(behind).cloned().collect();
+        logs.sort_by_key(|(name, _)| name.number);
+        Self {
+            dir: forward.dir.clone(),
+            logs,
+            ..self.clone()
+        }
+    }
+
+    /// The same stream, to go on in another folder.
+    #[must_use]
+    pub fn going_on_in(mut self, dir: &Path) -> Self {
+        dir.clone_into(&mut self.dir);
+        self
     }
 
     /// The current log's file, if it is there.
@@ -64,15 +97,18 @@ impl LogStream {
     }
 
     fn file(&self, number: LogNumber) -> Option<PathBuf> {
-        let place = self.logs.partition_point(|name| name.number < number);
-        let name = self.logs.get(place).filter(|name| name.number == number)?;
-        Some(self.dir.join(&name.file_name))
+        let place = self.logs.partition_point(|(name, _)| name.number < number);
+        let (name, dir) = self
+            .logs
+            .get(place)
+            .filter(|(name, _)| name.number == number)?;
+        Some(dir.join(&name.file_name))
     }
 
     /// Lowest and highest number of the closed generations.
     #[must_use]
     pub fn range(&self) -> Option<(Generation, Generation)> {
-        let mut numbers = self.logs.iter().filter_map(|name| match name.number {
+        let mut numbers = self.logs.iter().filter_map(|(name, _)| match name.number {
             LogNumber::Archived(number) => Some(number),
             LogNumber::Current => None,
         });
@@ -85,18 +121,21 @@ impl LogStream {
     pub fn from(&self, generation: Generation) -> Vec<PathBuf> {
         self.logs
             .iter()
-            .filter(|name| match name.number {
+            .filter(|(name, _)| match name.number {
                 LogNumber::Archived(number) => number >= generation,
                 LogNumber::Current => true,
             })
-            .map(|name| self.dir.join(&name.file_name))
+            .map(|(name, dir)| dir.join(&name.file_name))
             .collect()
     }
 
     /// How many digits the numbers in the names have.
     #[must_use]
     pub fn digits(&self) -> usize {
-        self.logs.iter().find_map(LogName::digits).unwrap_or(8)
+        self.logs
+            .iter()
+            .find_map(|(name, _)| name.digits())
+            .unwrap_or(8)
     }
 
     /// The name that the log of `generation` has or would have.

@@ -20,8 +20,7 @@ mod node_text;
 mod page;
 mod page_text;
 mod recover;
-// The mode that prints with it is not there yet.
-#[cfg_attr(not(test), expect(dead_code))]
+mod restore;
 mod restore_text;
 mod space;
 mod space_cells;
@@ -67,6 +66,8 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         "ms" => space::run(matches),
         "k" => checksum::run(matches),
         "r" => recover::run(matches),
+        "cc" => restore::run(matches),
+        "cm" => restore::describe(matches),
         "export" => export::run(matches),
         "g" => integrity::run(matches),
         "y" => copy_file::run(matches),

@@ -15,6 +15,7 @@ use crate::format::ids::Generation;
 use crate::format::stamp::{Lgpos, LogTime};
 use crate::jet::JetError;
 use crate::ops::recover::{DatabaseReport, Places, RecoverOptions, RecoverReport, recover_files};
+use crate::problem::Finding;
 use crate::progress::{Progress, Silent};
 
 /// Width of the labels at the head.
@@ -88,16 +89,6 @@ fn options(matches: &ArgMatches, path: &Path, base: String) -> Result<RecoverOpt
     let beside = crate::log::verify::directory_of(path);
     let log_dir = text("log-path").map_or_else(|| beside.to_owned(), PathBuf::from);
     let system_dir = text("system-path").map_or_else(|| log_dir.clone(), PathBuf::from);
-    let cache = text("cache")
-        .map(|mib| {
-            mib.parse::<usize>()
-                .map(|mib| mib.saturating_mul(1 << 20))
-                .map_err(|_| format!("'{mib}' is no number of MiB"))
-        })
-        .transpose()?;
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
     Ok(RecoverOptions {
         base,
         log_dir,
@@ -107,14 +98,32 @@ fn options(matches: &ArgMatches, path: &Path, base: String) -> Result<RecoverOpt
         lossy: matches.get_flag("lossy"),
         stop_after: text("stop-after").map(|at| position(at)).transpose()?,
         ignore_checkpoint: matches.get_flag("no-checkpoint"),
-        cache,
+        cache: cache(text("cache").map(String::as_str))?,
         dry_run: matches.get_flag("dry-run"),
         to: text("to").map(PathBuf::from),
         undo_file: text("undo-file").map(PathBuf::from),
         keep_undo: !matches.get_flag("discard-undo"),
         truncate_logs: matches.get_flag("truncate-logs"),
-        now: LogTime::from_unix(now),
+        now: now(),
     })
+}
+
+/// The memory for pages.
+pub(super) fn cache(mib: Option<&str>) -> Result<Option<usize>, String> {
+    mib.map(|mib| {
+        mib.parse::<usize>()
+            .map(|mib| mib.saturating_mul(1 << 20))
+            .map_err(|_| format!("'{mib}' is no number of MiB"))
+    })
+    .transpose()
+}
+
+/// The time to write.
+pub(super) fn now() -> LogTime {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    LogTime::from_unix(now)
 }
 
 fn places(matches: &ArgMatches) -> Result<Places, String> {
@@ -214,7 +223,8 @@ fn head(matches: &ArgMatches, options: &RecoverOptions) -> String {
     text + "\nPerforming soft recovery...\n"
 }
 
-fn failure(error: &Error) -> String {
+/// What went wrong, and what can be done about it.
+pub(super) fn failure(error: &Error) -> String {
     let mut text = format!("\n\nError: {error}\n");
     if let Some(advice) = error.advice() {
         text += &format!("       What to do: {advice}.\n");
@@ -243,6 +253,14 @@ fn layout(report: &RecoverReport) -> Layout {
             "nothing: the logs ended in order, and the checkpoint says so",
         );
     }
+    results(&mut out, report);
+    notes(&mut out, &report.findings);
+    undo_line(&mut out, report);
+    out
+}
+
+/// What was replayed, and what became of the databases.
+pub(super) fn results(out: &mut Layout, report: &RecoverReport) {
     if let (Some(start), Some(end)) = (report.start, report.end) {
         out.field(
             LABEL,
@@ -280,7 +298,11 @@ fn layout(report: &RecoverReport) -> Layout {
         let text = format!("an interrupted run ({})", path.display());
         out.field(LABEL, "Taken back first", text);
     }
-    for finding in &report.findings {
+}
+
+/// What is worth knowing.
+pub(super) fn notes(out: &mut Layout, findings: &[Finding]) {
+    for finding in findings {
         let place = finding.place.file.as_deref().unwrap_or_default();
         let mut text = format!("{place}: {}", finding.problem.info().text);
         if !finding.detail.is_empty() {
@@ -288,6 +310,10 @@ fn layout(report: &RecoverReport) -> Layout {
         }
         out.field(LABEL, "Note", text);
     }
+}
+
+/// How to go back.
+pub(super) fn undo_line(out: &mut Layout, report: &RecoverReport) {
     if let Some(path) = &report.undo_file {
         let text = format!(
             "{path}; 'exutil undo {path}' takes everything back",
@@ -295,7 +321,6 @@ fn layout(report: &RecoverReport) -> Layout {
         );
         out.field(LABEL, "Undo file", text);
     }
-    out
 }
 
 fn describe(database: &DatabaseReport) -> String {

@@ -2,6 +2,7 @@
 //! pages and the shell completions are all made from it.
 
 mod changing;
+mod restore;
 
 /// What follows an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub enum Value {
     Required(&'static str),
     /// Perhaps a value: its name in the help, and what stands for none.
     Optional(&'static str, &'static str),
+    /// Perhaps a value, and then without a space before it; its name in the help, and what stands for none.
+    Glued(&'static str, &'static str),
     /// Always a value, and the option may be given several times.
     Several(&'static str),
     /// One of these words.
@@ -303,6 +306,8 @@ pub const MODES: &[ModeSpec] = &[
         ],
     },
     changing::RECOVER,
+    restore::RESTORE,
+    restore::DESCRIBE,
     ModeSpec {
         name: "k",
         about: "Verify the checksum of every page",

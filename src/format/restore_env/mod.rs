@@ -78,10 +78,10 @@ pub enum RecoverStatus {
 }
 
 impl RecoverStatus {
-    /// All of them, in the order of their numbers. [engine]
+    /// All of them, in the order of their numbers. \[engine\]
     pub const ALL: [Self; 4] = [Self::Invalid, Self::NotStarted, Self::Started, Self::Ended];
 
-    /// The name that a dump shows. [engine]
+    /// The name that a dump shows. \[engine\]
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {

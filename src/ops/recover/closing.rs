@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::RecoverOptions;
 use super::begin::checkpoint_name;
 use super::beside::still_needed;
 use super::steps::{cannot_log, log_step};
+use super::{After, RecoverOptions};
 use crate::error::{Error, Result};
 use crate::format::dbheader::DbHeader;
 use crate::format::loghdr::Attachment;
@@ -49,7 +49,12 @@ impl Closing {
     ///
     /// # Errors
     /// [`Error::Io`]; -519 when the stream has no generation left.
-    pub fn of(options: &RecoverOptions, stream: &LogStream, outcome: &Outcome) -> Result<Self> {
+    pub fn of(
+        options: &RecoverOptions,
+        stream: &LogStream,
+        outcome: &Outcome,
+        after: &After,
+    ) -> Result<Self> {
         let mut closing = Self {
             mark: None,
             logs: Files::new(),
@@ -59,16 +64,22 @@ impl Closing {
             findings: Vec::new(),
         };
         if !outcome.stopped {
-            let closed = closing.close_stream(options, stream, outcome)?;
+            let closed = closing.close_stream(options, stream, outcome, after.hard)?;
             closing.stream_files(stream, outcome, &closed)?;
             let name = checkpoint_name(stream);
             let path = find_any_case(&options.system_dir, &name)
                 .unwrap_or_else(|| options.system_dir.join(&name));
             let bytes = checkpoint_file(&closed.checkpoint, &[]);
-            closing.checkpoint.insert(path, Some(bytes));
+            if after.drops_stream {
+                closing.logs.clear();
+            } else {
+                closing.checkpoint.insert(path, Some(bytes));
+            }
             if options.truncate_logs {
                 closing.truncate(options, stream, outcome);
             }
+            let gone = after.remove.iter().map(|path| (path.clone(), None));
+            closing.truncated.extend(gone);
         }
         for database in &outcome.databases {
             let mut database = database.clone();
@@ -104,6 +115,7 @@ impl Closing {
         options: &RecoverOptions,
         stream: &LogStream,
         outcome: &Outcome,
+        hard: bool,
     ) -> Result<Closed> {
         let header = &outcome.last.head.header;
         let attachments = outcome
@@ -142,6 +154,9 @@ impl Closing {
                 };
                 let mut closing =
                     LogClosing::begin(writer, header, outcome.start, end).map_err(cannot_log)?;
+                if hard {
+                    closing.set_hard();
+                }
                 for step in &outcome.steps {
                     log_step(&mut closing, step)?;
                 }

@@ -16,6 +16,8 @@ use crate::recover::attach::{Places, last_part};
 use crate::recover::stream::LogStream;
 use crate::storage::{Disk, files_in, make_dir};
 
+/// End of the name of a copy that is not whole yet.
+const PART: &str = ".exutil-part";
 /// Bytes copied at once.
 const CHUNK: usize = 1 << 20;
 
@@ -173,10 +175,29 @@ fn name_of(path: &Path) -> &OsStr {
 
 fn copy(disk: &dyn Disk, from: &Path, to: &Path, name: &OsStr) -> Result<PathBuf> {
     let target = to.join(name);
+    copy_file(disk, from, &target)?;
+    Ok(target)
+}
+
+/// Copies a file to a new one, and makes that durable. The copy has its name only when it is whole.
+///
+/// # Errors
+/// [`Error::Io`]; `AlreadyExists` when there is a file of that name.
+pub fn copy_file(disk: &dyn Disk, from: &Path, target: &Path) -> Result<()> {
+    if disk.exists(target)? {
+        let source = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+        return Err(Error::io(target, "create", source));
+    }
+    let mut part = target.as_os_str().to_owned();
+    part.push(PART);
+    let part = PathBuf::from(part);
+    if disk.exists(&part)? {
+        disk.remove(&part)?;
+    }
     let source = disk.open(from)?;
-    let dest = disk.create(&target)?;
+    let dest = disk.create(&part)?;
     let read = |error| Error::io(from, "read", error);
-    let write = |error| Error::io(&target, "write", error);
+    let write = |error| Error::io(&part, "write", error);
     let mut buffer = vec![0; CHUNK];
     let mut at = 0;
     loop {
@@ -188,5 +209,6 @@ fn copy(disk: &dyn Disk, from: &Path, to: &Path, name: &OsStr) -> Result<PathBuf
         at += have as u64;
     }
     dest.sync().map_err(write)?;
-    Ok(target)
+    disk.rename(&part, target)?;
+    disk.sync_dir(target.parent().unwrap_or(Path::new(".")))
 }

@@ -13,94 +13,117 @@ use crate::jet::JetError;
 use crate::storage::{Disk, files_in};
 use crate::undo::{Glance, Settled, UndoFile, prepare, settle};
 
-/// Where the undo file of a run goes if nothing is kept from an earlier one.
-pub fn undo_name(options: &RecoverOptions) -> PathBuf {
-    let given = options.undo_file.clone();
-    given.unwrap_or_else(|| default_name(options))
+/// The undo files that belong to a command, by their names and by what they say.
+#[derive(Debug, Clone)]
+pub struct Leftovers {
+    /// Where this run's goes, then where it would go by itself in each folder that the command works in.
+    names: Vec<PathBuf>,
+    operation: String,
 }
 
-fn default_name(options: &RecoverOptions) -> PathBuf {
-    options.log_dir.join(format!("{}.undo", options.base))
-}
+impl Leftovers {
+    /// Those of a soft recovery.
+    pub fn of_recovery(options: &RecoverOptions) -> Self {
+        let beside = options.log_dir.join(format!("{}.undo", options.base));
+        Self::new(
+            options.undo_file.as_deref(),
+            vec![beside],
+            format!("r {}", options.base),
+        )
+    }
 
-/// What the undo file says that it is of.
-pub fn operation(options: &RecoverOptions) -> String {
-    format!("r {}", options.base)
-}
-
-/// Takes back what earlier runs left half done, the last first; gives the name for this run's undo file, and what was
-/// taken back.
-///
-/// # Errors
-/// As [`settle`]; `PermissionDenied` when the other run is still alive.
-pub fn take_back(disk: &dyn Disk, options: &RecoverOptions) -> Result<(PathBuf, Vec<PathBuf>)> {
-    let mut taken_back = Vec::new();
-    let mut note = |path: PathBuf, became: &Settled| {
-        if matches!(became, Settled::RolledBack(_)) {
-            taken_back.push(path);
+    /// Those of a command whose undo file would have the first of `names`, were it not called `given`.
+    pub fn new(given: Option<&Path>, names: Vec<PathBuf>, operation: String) -> Self {
+        Self {
+            names: given.map(Path::to_owned).into_iter().chain(names).collect(),
+            operation,
         }
-    };
-    for (path, glance) in of_stream(disk, options)? {
-        if matches!(glance.status, UndoStatus::Sealed | UndoStatus::Unsealed) {
-            let became = settle(disk, &path)?;
+    }
+
+    /// Where the undo file of a run goes if nothing is kept from an earlier one.
+    pub fn undo_name(&self) -> &Path {
+        self.names.first().map_or(Path::new(""), PathBuf::as_path)
+    }
+
+    /// What the undo file says that it is of.
+    pub fn operation(&self) -> &str {
+        &self.operation
+    }
+
+    /// Takes back what earlier runs left half done, the last first; gives the name for this run's undo file, and what
+    /// was taken back.
+    ///
+    /// # Errors
+    /// As [`settle`]; `PermissionDenied` when the other run is still alive.
+    pub fn take_back(&self, disk: &dyn Disk) -> Result<(PathBuf, Vec<PathBuf>)> {
+        let mut taken_back = Vec::new();
+        let mut note = |path: PathBuf, became: &Settled| {
+            if matches!(became, Settled::RolledBack(_)) {
+                taken_back.push(path);
+            }
+        };
+        for (path, glance) in self.find(disk)? {
+            if matches!(glance.status, UndoStatus::Sealed | UndoStatus::Unsealed) {
+                let became = settle(disk, &path)?;
+                note(path, &became);
+            }
+        }
+        let (free, settled) = prepare(disk, self.undo_name())?;
+        for (path, became) in settled {
             note(path, &became);
         }
+        Ok((free, taken_back))
     }
-    let (free, settled) = prepare(disk, &undo_name(options))?;
-    for (path, became) in settled {
-        note(path, &became);
-    }
-    Ok((free, taken_back))
-}
 
-/// A run that was killed left the files in between: what a run over copies or in memory would see is not what the next
-/// run would. `instead` says what to do.
-///
-/// # Errors
-/// -1032 when there is such a run, or one that is still alive.
-pub fn refuse(disk: &dyn Disk, options: &RecoverOptions, instead: &str) -> Result<()> {
-    let left = of_stream(disk, options)?;
-    let Some((undo, _)) = left
-        .iter()
-        .find(|(_, glance)| glance.status == UndoStatus::Sealed)
-    else {
-        return Ok(());
-    };
-    let undo = undo.display();
-    Err(Trouble::new(
-        JetError::FILE_ACCESS_DENIED,
-        format!("'{undo}' says that a recovery was interrupted while it wrote"),
-    )
-    .advise(format!(
-        "{instead}, which takes it back first; or 'exutil undo {undo}'"
-    ))
-    .into())
-}
-
-/// The undo files of the stream, the newest first.
-fn of_stream(disk: &dyn Disk, options: &RecoverOptions) -> Result<Vec<(PathBuf, Glance)>> {
-    let wanted = [undo_name(options), default_name(options)];
-    let dirs: BTreeSet<PathBuf> = wanted
-        .iter()
-        .map(|name| match name.parent() {
-            Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
-            _ => PathBuf::from("."),
-        })
-        .collect();
-    let mut found: Vec<(PathBuf, Glance)> = Vec::new();
-    let mut seen = BTreeSet::new();
-    for path in dirs.iter().flat_map(|dir| files_in(dir)) {
-        let is_named = wanted.iter().any(|name| is_numbered(&path, name));
-        let Some(glance) = look(disk, &path, is_named)? else {
-            continue;
+    /// A run that was killed left the files in between: what a run over copies or in memory would see is not what the
+    /// next run would. `instead` says what to do.
+    ///
+    /// # Errors
+    /// -1032 when there is such a run, or one that is still alive.
+    pub fn refuse(&self, disk: &dyn Disk, instead: &str) -> Result<()> {
+        let left = self.find(disk)?;
+        let Some((undo, _)) = left
+            .iter()
+            .find(|(_, glance)| glance.status == UndoStatus::Sealed)
+        else {
+            return Ok(());
         };
-        let ours = glance.operation.eq_ignore_ascii_case(&operation(options));
-        if (is_named || ours) && seen.insert(disk.canonical(&path)?) {
-            found.push((path, glance));
-        }
+        let undo = undo.display();
+        Err(Trouble::new(
+            JetError::FILE_ACCESS_DENIED,
+            format!("'{undo}' says that a recovery was interrupted while it wrote"),
+        )
+        .advise(format!(
+            "{instead}, which takes it back first; or 'exutil undo {undo}'"
+        ))
+        .into())
     }
-    found.sort_by_key(|(_, glance)| std::cmp::Reverse(glance.created));
-    Ok(found)
+
+    /// The undo files, the newest first.
+    fn find(&self, disk: &dyn Disk) -> Result<Vec<(PathBuf, Glance)>> {
+        let dirs: BTreeSet<PathBuf> = self
+            .names
+            .iter()
+            .map(|name| match name.parent() {
+                Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
+                _ => PathBuf::from("."),
+            })
+            .collect();
+        let mut found: Vec<(PathBuf, Glance)> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for path in dirs.iter().flat_map(|dir| files_in(dir)) {
+            let is_named = self.names.iter().any(|name| is_numbered(&path, name));
+            let Some(glance) = look(disk, &path, is_named)? else {
+                continue;
+            };
+            let ours = glance.operation.eq_ignore_ascii_case(&self.operation);
+            if (is_named || ours) && seen.insert(disk.canonical(&path)?) {
+                found.push((path, glance));
+            }
+        }
+        found.sort_by_key(|(_, glance)| std::cmp::Reverse(glance.created));
+        Ok(found)
+    }
 }
 
 /// What a file says, if it is an undo file; one that has the name, and is none, concerns only who wants the name.

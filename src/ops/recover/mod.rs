@@ -8,28 +8,33 @@ mod behind;
 mod beside;
 mod closing;
 mod commit;
-mod copy;
+pub(super) mod copy;
 mod half_done;
 mod image;
+mod report;
 mod steps;
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
-use crate::error::Result;
+use crate::error::{Result, Trouble};
 use crate::format::dbheader::DbState;
-use crate::format::ids::{DbTime, PageSize, Pgno};
+use crate::format::ids::PageSize;
 use crate::format::stamp::{Lgpos, LogTime};
 use crate::jet::JetError;
-use crate::problem::{Finding, Place, Problem};
+use crate::problem::Finding;
 use crate::progress::Progress;
 pub use crate::recover::attach::Places;
-use crate::recover::driver::{Outcome, Plan, Recovery, Skipped};
+use crate::recover::driver::{Outcome, Plan, Recovery};
+use crate::recover::restored::Restored;
 use crate::recover::stream::LogStream;
-use crate::recover::{Attached, Counts, Pool, PoolCounts};
+use crate::recover::{Attached, Pool};
 use crate::storage::{Disk, FileStorage, RealDisk, Storage};
 use crate::undo::UndoWriter;
+
+pub(in crate::ops) use begin::{Begin, checkpoint_name};
+use closing::Closing;
+pub(in crate::ops) use half_done::Leftovers;
+pub use report::{DatabaseReport, RecoverReport};
 
 /// Less memory than this is not worth having.
 const CACHE_LEAST: usize = 16 << 20;
@@ -71,63 +76,6 @@ pub struct RecoverOptions {
     pub now: LogTime,
 }
 
-/// What became of one database.
-#[derive(Debug, Clone, Serialize)]
-pub struct DatabaseReport {
-    /// The file.
-    pub path: PathBuf,
-    /// Its state before; `None` when the recovery made it.
-    pub state_before: Option<DbState>,
-    /// Its state now (or after a dry run: as it would be).
-    pub state: DbState,
-    /// Where it is consistent now.
-    pub consistent: Lgpos,
-    /// Its time now.
-    pub dbtime: DbTime,
-    /// Pages that were changed.
-    pub pages_changed: u64,
-    /// Pages of the file before and now.
-    pub pages: (Pgno, Pgno),
-}
-
-/// What a recovery did.
-#[derive(Debug, Clone, Serialize)]
-pub struct RecoverReport {
-    /// Success, or a warning: 585 and 587 when committed logs were given up, -579 when stopped before rolling back, -584
-    /// when there was nothing to roll back although a stop had been asked for.
-    #[serde(skip)]
-    pub jet: JetError,
-    /// False when the logs had ended in order and the checkpoint said so: there was nothing to do.
-    pub replayed: bool,
-    /// Nothing was written.
-    pub dry_run: bool,
-    /// The first position replayed.
-    pub start: Option<Lgpos>,
-    /// The last.
-    pub end: Option<Lgpos>,
-    /// Logs replayed.
-    pub logs: u32,
-    /// Bytes of records in them.
-    pub log_bytes: u64,
-    /// What was done.
-    pub counts: Counts,
-    /// What the page cache did.
-    pub cache: PoolCounts,
-    /// The databases.
-    pub databases: Vec<DatabaseReport>,
-    /// Databases that were left alone.
-    pub skipped: Vec<Skipped>,
-    /// Logs that were removed.
-    pub removed_logs: Vec<PathBuf>,
-    /// How to go back.
-    pub undo_file: Option<PathBuf>,
-    /// Interrupted recoveries that were taken back first.
-    pub taken_back: Vec<PathBuf>,
-    /// What is worth knowing.
-    #[serde(skip)]
-    pub findings: Vec<Finding>,
-}
-
 /// Recovers the databases of a log stream in the file system.
 ///
 /// # Errors
@@ -146,7 +94,7 @@ pub fn recover(
     progress: &dyn Progress,
 ) -> Result<RecoverReport> {
     if let Some(to) = &options.to {
-        half_done::refuse(disk, options, "run it again without --to")?;
+        Leftovers::of_recovery(options).refuse(disk, "run it again without --to")?;
         if options.dry_run {
             // What the recovery of a copy would do is what that of the originals would do.
             copy::check_target(to)?;
@@ -167,37 +115,21 @@ fn run(
     disk: &dyn Disk,
     progress: &dyn Progress,
 ) -> Result<RecoverReport> {
+    let left = Leftovers::of_recovery(options);
     let (undo_path, taken_back) = if options.dry_run {
-        half_done::refuse(disk, options, "run it again without --dry-run")?;
-        (half_done::undo_name(options), Vec::new())
+        left.refuse(disk, "run it again without --dry-run")?;
+        (left.undo_name().to_owned(), Vec::new())
     } else {
-        half_done::take_back(disk, options)?
+        left.take_back(disk)?
     };
-    let mut report = RecoverReport {
-        jet: JetError::SUCCESS,
-        replayed: false,
-        dry_run: options.dry_run,
-        start: None,
-        end: None,
-        logs: 0,
-        log_bytes: 0,
-        counts: Counts::default(),
-        cache: PoolCounts::default(),
-        databases: Vec::new(),
-        skipped: Vec::new(),
-        removed_logs: Vec::new(),
-        undo_file: None,
-        taken_back,
-        findings: Vec::new(),
-    };
+    let mut report = RecoverReport::new(options.dry_run, taken_back);
     let Some((mut stream, mut begin)) = look(options, &mut report.findings)? else {
         return Ok(report);
     };
     let mut writer = None;
     if !options.dry_run {
         // Made so early because it is locked: who finds it knows that this run is alive.
-        let operation = half_done::operation(options);
-        writer = Some(UndoWriter::create(disk, &undo_path, &operation)?);
+        writer = Some(UndoWriter::create(disk, &undo_path, left.operation())?);
         // Another run may have ended in between.
         report.findings.clear();
         match look(options, &mut report.findings)? {
@@ -205,134 +137,128 @@ fn run(
             None => return Ok(report),
         }
     }
-    let mut plan = Plan {
-        places: options.places.clone(),
-        ignore_missing: options.ignore_missing,
-        lossy: options.lossy,
-        stop_after: options.stop_after,
-        cache: options.cache.unwrap_or_else(default_cache),
-        now: options.now,
-    };
-    let mut outcome = replay(options, &plan, &stream, &begin, progress)?;
-    if let Some(earlier) = outcome.stop_earlier {
-        drop(outcome);
-        plan.stop_after = Some(earlier);
-        outcome = replay(options, &plan, &stream, &begin, progress)?;
+    Work {
+        options,
+        stream,
+        begin,
+        restored: None,
+        after: After::default(),
     }
-    fill(&mut report, &outcome, options);
-    let closing = closing::Closing::of(options, &stream, &outcome)?;
-    report.findings.extend(closing.findings.iter().cloned());
-    report.databases = describe(&outcome, &closing);
-    if let Some(writer) = writer {
-        report.undo_file =
-            commit::Commit::new(disk, &outcome, &closing).run(writer, options.keep_undo)?;
-    }
+    .run(&mut report, writer, disk, progress)?;
     Ok(report)
+}
+
+/// What is done with the stream when all has gone well, besides closing it.
+#[derive(Debug, Clone, Default)]
+pub(in crate::ops) struct After {
+    /// A backup was restored: the record that closes the stream says so.
+    pub hard: bool,
+    /// The end of the stream is not written, because its logs go.
+    pub drops_stream: bool,
+    /// Files that are not needed any more.
+    pub remove: Vec<PathBuf>,
+}
+
+/// A recovery with everything that it needs.
+pub(in crate::ops) struct Work<'a> {
+    pub options: &'a RecoverOptions,
+    pub stream: LogStream,
+    pub begin: Begin,
+    pub restored: Option<Restored>,
+    pub after: After,
+}
+
+impl Work<'_> {
+    /// Replays, closes, and writes if there is an undo file for it.
+    pub fn run<'d>(
+        &self,
+        report: &mut RecoverReport,
+        writer: Option<UndoWriter<'d>>,
+        disk: &'d dyn Disk,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let options = self.options;
+        let mut plan = Plan {
+            places: options.places.clone(),
+            ignore_missing: options.ignore_missing,
+            lossy: options.lossy,
+            stop_after: options.stop_after,
+            cache: options.cache.unwrap_or_else(default_cache),
+            now: options.now,
+            restored: self.restored.clone(),
+        };
+        let mut outcome = self.replay(&plan, progress)?;
+        if let Some(earlier) = outcome.stop_earlier {
+            drop(outcome);
+            plan.stop_after = Some(earlier);
+            outcome = self.replay(&plan, progress)?;
+        }
+        if let Some(restored) = &self.restored {
+            all_are_restored(restored, &outcome)?;
+        }
+        report::fill(report, &outcome, options);
+        let closing = Closing::of(options, &self.stream, &outcome, &self.after)?;
+        report.findings.extend(closing.findings.iter().cloned());
+        report.databases = report::describe(&outcome, &closing);
+        if let Some(writer) = writer {
+            report.undo_file =
+                commit::Commit::new(disk, &outcome, &closing).run(writer, options.keep_undo)?;
+        }
+        Ok(())
+    }
+
+    fn replay(&self, plan: &Plan, progress: &dyn Progress) -> Result<Outcome> {
+        let begin = &self.begin;
+        let size =
+            PageSize::from_header(begin.log.head.header.page_size.into()).unwrap_or(PageSize::K4);
+        let scratch_dir = self.options.log_dir.clone();
+        let pool = Pool::new(
+            size,
+            plan.cache,
+            Box::new(move || scratch_file(&scratch_dir)),
+        );
+        progress.start(begin.logs);
+        let recovery = Recovery::new(plan, &self.stream, pool, progress);
+        let outcome = recovery.run(begin.log.clone(), begin.is_current, &begin.start);
+        progress.finish();
+        outcome
+    }
+}
+
+/// A database of the backup that no log speaks of would stay as it is, and be taken for restored.
+fn all_are_restored(restored: &Restored, outcome: &Outcome) -> Result<()> {
+    let left = restored.databases.iter().find(|prepared| {
+        outcome
+            .databases
+            .iter()
+            .all(|done| done.path != prepared.path)
+    });
+    let Some(left) = left else { return Ok(()) };
+    let why = outcome
+        .skipped
+        .iter()
+        .find(|skipped| skipped.path.as_ref() == Some(&left.path))
+        .map_or("they do not speak of it", |skipped| skipped.reason.words());
+    Err(Trouble::new(
+        JetError::ATTACHED_DATABASE_MISMATCH,
+        format!("the logs of the backup set do not restore the database: {why}"),
+    )
+    .of(&left.path)
+    .advise("restore database and logs from one and the same backup")
+    .into())
 }
 
 /// The logs, and where to begin; `None` when there is nothing to do.
 fn look(
     options: &RecoverOptions,
     findings: &mut Vec<Finding>,
-) -> Result<Option<(LogStream, begin::Begin)>> {
+) -> Result<Option<(LogStream, Begin)>> {
     let stream = LogStream::find(&options.log_dir, &options.base)?;
     let begin = begin::find(options, &stream, findings)?;
     if begin.is_none() {
         behind::note_left_behind(options, &stream, findings);
     }
     Ok(begin.map(|begin| (stream, begin)))
-}
-
-fn replay(
-    options: &RecoverOptions,
-    plan: &Plan,
-    stream: &LogStream,
-    begin: &begin::Begin,
-    progress: &dyn Progress,
-) -> Result<Outcome> {
-    let size =
-        PageSize::from_header(begin.log.head.header.page_size.into()).unwrap_or(PageSize::K4);
-    let scratch_dir = options.log_dir.clone();
-    let pool = Pool::new(
-        size,
-        plan.cache,
-        Box::new(move || scratch_file(&scratch_dir)),
-    );
-    progress.start(begin.logs);
-    let recovery = Recovery::new(plan, stream, pool, progress);
-    let outcome = recovery.run(begin.log.clone(), begin.is_current, &begin.start);
-    progress.finish();
-    outcome
-}
-
-fn fill(report: &mut RecoverReport, outcome: &Outcome, options: &RecoverOptions) {
-    report.replayed = true;
-    report.start = Some(outcome.start);
-    report.end = Some(outcome.end);
-    report.logs = outcome.logs;
-    report.log_bytes = outcome.log_bytes;
-    report.counts = outcome.replay.counts;
-    report.cache = outcome.replay.pool.counts();
-    report.skipped = outcome.skipped.clone();
-    report.removed_logs = outcome.removed.clone();
-    report.jet = if outcome.stopped {
-        JetError::RECOVERED_WITHOUT_UNDO
-    } else if options.stop_after.is_some() {
-        JetError::RECOVERED_WITHOUT_UNDO_DATABASES_CONSISTENT
-    } else {
-        outcome.lost
-    };
-    for skipped in &outcome.skipped {
-        let path = skipped.path.as_ref().map_or_else(
-            || skipped.logged_path.clone(),
-            |path| path.to_string_lossy().into_owned(),
-        );
-        let detail = skipped.reason.words().to_owned();
-        report
-            .findings
-            .push(Finding::new(Problem::RecoverySkipped, Place::file(path)).with_detail(detail));
-    }
-    if let Some(names) = &outcome.lost_logs {
-        let place = Place::file(options.log_dir.to_string_lossy());
-        report
-            .findings
-            .push(Finding::new(Problem::LogsLost, place).with_detail(names.clone()));
-    }
-    for (path, pgno) in &outcome.replay.not_undone {
-        let mut place = Place::file(path.to_string_lossy());
-        place.page = Some(*pgno);
-        report
-            .findings
-            .push(Finding::new(Problem::ChangeNotUndone, place));
-    }
-    if outcome.databases.is_empty() && !options.dry_run {
-        report.findings.push(Finding::new(
-            Problem::RecoveryNothing,
-            Place::file(options.log_dir.to_string_lossy()),
-        ));
-    }
-}
-
-fn describe(outcome: &Outcome, closing: &closing::Closing) -> Vec<DatabaseReport> {
-    outcome
-        .databases
-        .iter()
-        .map(|database| {
-            let header = closing.header_of(database);
-            DatabaseReport {
-                path: database.path.clone(),
-                state_before: (!database.created).then_some(database.state_before),
-                state: header.db_state(),
-                consistent: header.last_consistent,
-                dbtime: header.dbtime,
-                pages_changed: outcome.replay.pool.changed(database.slot).len() as u64,
-                pages: (
-                    database.pages_before,
-                    outcome.replay.pool.last_page(database.slot),
-                ),
-            }
-        })
-        .collect()
 }
 
 /// The file that takes changed pages which do not fit in memory. It has no name, so that nothing is left of it. It is

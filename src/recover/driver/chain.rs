@@ -20,6 +20,19 @@ impl Recovery<'_> {
         let Some(damage) = log.scan.damage else {
             return Ok(false);
         };
+        if let Some(restored) = &self.plan.restored
+            && restored.needs(log.generation())
+        {
+            let what = format!(
+                "'{}', a log of the backup, is damaged ({})",
+                log.path.display(),
+                damage.jet
+            );
+            return Err(Trouble::new(JetError::REDO_ABRUPTLY_ENDED, what)
+                .at(damage.at)
+                .advise("restore this log file from the backup again")
+                .into());
+        }
         let trouble = Trouble::new(damage.jet, format!("'{}' is damaged", log.path.display()))
             .at(damage.at)
             .advise("find a good copy of this log file");

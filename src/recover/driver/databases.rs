@@ -52,7 +52,7 @@ impl Recovery<'_> {
     pub(super) fn take_over(&mut self, attachment: &Attachment) -> Result<()> {
         let dbid = DbId(attachment.dbid);
         self.number_is_free(dbid, attachment.attached)?;
-        let Some(path) = self.plan.places.find(&attachment.path, &attachment.sign_db) else {
+        let Some(path) = self.plan.place(&attachment.path, &attachment.sign_db) else {
             self.defer(dbid, &attachment.path, None, Reason::Missing, None);
             return Ok(());
         };
@@ -108,7 +108,10 @@ impl Recovery<'_> {
             }
             Err(error) => return Err(error),
         };
-        let header = read_header(path, &storage)?;
+        let header = match self.plan.prepared(path) {
+            Some(prepared) => prepared.header.clone(),
+            None => read_header(path, &storage)?,
+        };
         let size = header.page_size().unwrap_or(PageSize::K4);
         if size != self.replay.pool.size() {
             return Err(Trouble::new(
@@ -137,6 +140,9 @@ impl Recovery<'_> {
             .replay
             .pool
             .add(&path, Some(std::sync::Arc::new(storage)))?;
+        if let Some(prepared) = self.plan.prepared(&path) {
+            prepared.apply(&mut self.replay.pool, slot)?;
+        }
         self.attach_slot(dbid, path, header, slot, logged_path, false);
         Ok(())
     }
@@ -162,6 +168,7 @@ impl Recovery<'_> {
         self.deferred.retain(|(other, _)| *other != dbid);
         let style = self.style_of(slot, &header);
         self.replay.pool.set_style(slot, style);
+        let restored = self.plan.prepared(&path).is_some();
         let needed = (
             header.required_low,
             header.required_high,
@@ -178,6 +185,7 @@ impl Recovery<'_> {
             unsettled: std::collections::BTreeMap::new(),
             created,
             creating: created,
+            restored,
             touched: true,
             state_before: header.db_state(),
             pages_before: self.replay.pool.last_page(slot),
@@ -218,7 +226,7 @@ impl Recovery<'_> {
                 }
                 if let Some(mut database) = self.replay.detach(detach.dbid) {
                     if database.concerns(at) {
-                        finish::close(&mut database, at, self.plan.now);
+                        finish::detach(&mut database, at, self.plan.now);
                         database.header.recovering = self.generation;
                     }
                     self.closed.push(database);
@@ -302,7 +310,7 @@ impl Recovery<'_> {
             // It was attached when the replay began.
             return Ok(());
         }
-        let Some(path) = self.plan.places.find(&attach.path, &attach.sign_db) else {
+        let Some(path) = self.plan.place(&attach.path, &attach.sign_db) else {
             self.defer(attach.dbid, &attach.path, None, Reason::Missing, None);
             return Ok(());
         };
@@ -368,7 +376,7 @@ impl Recovery<'_> {
 
     fn create_db(&mut self, at: Lgpos, create: &CreateDb) -> Result<()> {
         self.number_is_free(create.dbid, at)?;
-        let Some(path) = self.plan.places.find(&create.path, &create.sign_db) else {
+        let Some(path) = self.plan.place(&create.path, &create.sign_db) else {
             self.defer(create.dbid, &create.path, None, Reason::Missing, None);
             return Ok(());
         };

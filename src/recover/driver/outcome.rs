@@ -1,15 +1,16 @@
 //! What a recovery is asked, and what it leaves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::format::loghdr::Attachment;
-use crate::format::stamp::{Lgpos, LogTime};
+use crate::format::stamp::{Lgpos, LogTime, Signature};
 use crate::jet::JetError;
 use crate::log::generation::LoadedLog;
 
 use crate::recover::attach::{Places, Reason};
 use crate::recover::attached::Attached;
 use crate::recover::replay::Replay;
+use crate::recover::restored::{Prepared, Restored};
 use crate::recover::undo::UndoStep;
 
 /// What a recovery is asked to do.
@@ -27,6 +28,25 @@ pub struct Plan {
     pub cache: usize,
     /// The time to write.
     pub now: LogTime,
+    /// The databases and logs of a backup; it alone says which files are which databases then.
+    pub restored: Option<Restored>,
+}
+
+impl Plan {
+    /// The file that stands for a database of the log; `None` when it is to be left out.
+    pub(super) fn place(&self, logged: &str, sign_db: &Signature) -> Option<PathBuf> {
+        match &self.restored {
+            Some(restored) => restored
+                .of_signature(sign_db)
+                .map(|database| database.path.clone()),
+            None => self.places.find(logged, sign_db),
+        }
+    }
+
+    /// A database of the backup by its file.
+    pub(super) fn prepared(&self, path: &Path) -> Option<&Prepared> {
+        self.restored.as_ref()?.of_path(path)
+    }
 }
 
 /// What the checkpoint says, as far as it can be used.
