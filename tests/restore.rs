@@ -293,6 +293,34 @@ fn a_set_that_is_not_whole_is_refused_by_name() {
     );
 }
 
+/// A snapshot has no trailer page: its header says which logs it needs.
+#[test]
+fn a_snapshot_is_restored_by_its_header() {
+    let kind = WITH_IMAGES[8];
+    let (_, set) = backed_up(kind, 23, BackupForm::Trailer);
+    let mut files = files_of(&set);
+    let database = files.get_mut(DATABASE).unwrap();
+    database.truncate(set.database.len() - kind.page_size.bytes());
+    change_header(database, |header| {
+        header.backup_snapshot_cur = BackupInfo {
+            high: set.high,
+            ..header.backup_full_cur
+        };
+        header.backup_full_cur = BackupInfo::default();
+    });
+    let dir = folder_of(&files);
+    let report = run(&options(dir.path())).unwrap();
+    good(&report, dir.path(), &set.model);
+    assert_eq!(report.ends[0].1, EndOfBackup::Header);
+    // Its last log is needed, too.
+    let last = &set.logs[set.logs.len() - 1].name;
+    files.remove(last);
+    let dir = folder_of(&files);
+    let error = run(&options(dir.path())).unwrap_err();
+    assert_eq!(error.jet(), JetError::ENDING_RESTORE_LOG_TOO_LOW);
+    assert!(error.to_string().contains(last), "{error}");
+}
+
 /// The user who knows better than a damaged trailer page.
 #[test]
 fn a_damaged_trailer_page_can_be_done_without() {

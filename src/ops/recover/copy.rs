@@ -194,21 +194,28 @@ pub fn copy_file(disk: &dyn Disk, from: &Path, target: &Path) -> Result<()> {
     if disk.exists(&part)? {
         disk.remove(&part)?;
     }
+    let copied = fill(disk, from, &part).and_then(|()| disk.rename(&part, target));
+    if copied.is_err() {
+        // What is left of it helps nobody; that it cannot be removed is not what went wrong.
+        let _ = disk.remove(&part);
+    }
+    copied?;
+    disk.sync_dir(target.parent().unwrap_or(Path::new(".")))
+}
+
+fn fill(disk: &dyn Disk, from: &Path, part: &Path) -> Result<()> {
     let source = disk.open(from)?;
-    let dest = disk.create(&part)?;
+    let dest = disk.create(part)?;
     let read = |error| Error::io(from, "read", error);
-    let write = |error| Error::io(&part, "write", error);
+    let write = |error| Error::io(part, "write", error);
     let mut buffer = vec![0; CHUNK];
     let mut at = 0;
     loop {
         let have = source.read_at(at, &mut buffer).map_err(read)?;
         if have == 0 {
-            break;
+            return dest.sync().map_err(write);
         }
         dest.write_at(at, &buffer[..have]).map_err(write)?;
         at += have as u64;
     }
-    dest.sync().map_err(write)?;
-    disk.rename(&part, target)?;
-    disk.sync_dir(target.parent().unwrap_or(Path::new(".")))
 }
