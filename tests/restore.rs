@@ -505,8 +505,12 @@ fn copies_are_restored_elsewhere() {
         good(&report, &restored, &set.model);
         let names: Vec<String> = read_files(&restored).into_keys().collect();
         assert_eq!(names, [DATABASE, "restore.undo"]);
+        let again = run(&wanted).unwrap();
+        assert!(!again.recovery.replayed && again.copied.is_empty());
+        std::fs::write(restored.join("mine.txt"), "x").unwrap();
         let error = run(&wanted).unwrap_err();
-        assert!(error.to_string().contains("not empty"), "{error}");
+        assert_eq!(error.jet().code(), -1814, "{error}");
+        assert!(error.to_string().contains("mine.txt"), "{error}");
     }
 }
 

@@ -118,17 +118,22 @@ fn the_newer_of_two_backups_is_found() {
         .find(|(_, set)| set.ends_with("new"))
         .unwrap();
     let dir = folder();
-    for name in ["new", "old"] {
-        std::fs::create_dir(dir.path().join(name)).unwrap();
+    // Copied by hand the names may be in capitals.
+    for name in ["NEW", "old"] {
+        let below = dir.path().join(name);
+        std::fs::create_dir(&below).unwrap();
+        recovery::reset(&below, &read_files(&set));
     }
-    for (name, bytes) in read_files(&set) {
-        std::fs::write(dir.path().join("new").join(name), bytes).unwrap();
-    }
-    let report = run(&options(dir.path())).unwrap();
-    assert_eq!(
-        report.recovery.databases[0].path,
-        dir.path().join("new/test.edb")
-    );
+    let restored = |name: &str| {
+        let report = run(&options(dir.path())).unwrap();
+        assert_eq!(
+            report.recovery.databases[0].path,
+            dir.path().join(name).join("test.edb")
+        );
+    };
+    restored("NEW");
+    std::fs::remove_dir_all(dir.path().join("NEW")).unwrap();
+    restored("old");
 }
 
 /// A storage group with two databases, made a backup of where it crashed.

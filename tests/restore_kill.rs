@@ -90,6 +90,14 @@ fn elsewhere(set: &Path, server: &Path) -> RestoreOptions {
     options(set)
 }
 
+/// Copies in the other folder are restored.
+fn copies(set: &Path, server: &Path) -> RestoreOptions {
+    RestoreOptions {
+        to: Some(server.to_owned()),
+        ..options(set)
+    }
+}
+
 fn without_undo(files: &Files) -> Files {
     let mut files = files.clone();
     files.retain(|name, _| !name.ends_with(".undo"));
@@ -123,12 +131,13 @@ fn killed_at_every_step(sample: &Sample, wanted: Wanted, what: &str) {
         assert_same(&comparable(&left), &comparable(&set_after), &what);
         let left = read_files(server.path());
         assert_same(&comparable(&left), &comparable(&server_after), &what);
-        let undo = set.path().join("restore.undo");
+        let beside = if options.to.is_some() { &server } else { &set };
+        let undo = beside.path().join("restore.undo");
         let undone = undo_file(&undo, UndoOptions::default()).unwrap();
         assert_eq!(undone.outcome, UndoOutcome::Restored, "{what}");
         let left = without_undo(&set_in(set.path()));
         assert_same(&left, &sample.set, &what);
-        let mut left = read_files(server.path());
+        let mut left = without_undo(&read_files(server.path()));
         if !sample.server.contains_key("live.edb") {
             // A copy that was asked for stays, as it came from the set.
             let copy = left.remove("live.edb");
@@ -159,4 +168,56 @@ fn with_the_set_kept() {
 #[test]
 fn with_the_database_elsewhere() {
     killed_at_every_step(&Sample::new(false), elsewhere, "elsewhere");
+}
+
+#[test]
+fn with_copies() {
+    let mut sample = Sample::new(true);
+    sample.server.clear();
+    killed_at_every_step(&sample, copies, "copies");
+}
+
+/// A restore that was killed half-way through its writing.
+fn half_done(set: &Path, options: &RestoreOptions) {
+    let disk = Crash::after(RealDisk, u64::MAX);
+    let before = read_files(set);
+    run_on(options, &disk).unwrap();
+    let steps = disk.steps();
+    recovery::reset(set, &before);
+    run_on(options, &Crash::after(RealDisk, steps - 12)).unwrap_err();
+    assert!(set.join("restore.undo").exists());
+}
+
+/// Another command over the same files is refused until the first one is taken back.
+#[test]
+fn other_commands_wait_for_it() {
+    let sample = Sample::new(false);
+    let set = folder_of(&sample.set);
+    half_done(set.path(), &options(set.path()));
+    let recovery = exutil::ops::recover::RecoverOptions {
+        base: "E00".to_owned(),
+        ..recovery::options(set.path())
+    };
+    let error = recovery::run(&recovery).unwrap_err();
+    assert_eq!(error.jet().code(), -1032, "{error}");
+    assert!(error.to_string().contains("exutil cc"), "{error}");
+    run(&options(set.path())).unwrap();
+}
+
+/// The set is known under every name of its folder, and no other set is taken for it.
+#[test]
+fn the_folder_may_be_named_in_any_way() {
+    let sample = Sample::new(false);
+    let outer = recovery::folder();
+    let inner = outer.path().join("new");
+    std::fs::create_dir(&inner).unwrap();
+    recovery::reset(&inner, &sample.set);
+    half_done(&inner, &options(&inner));
+    // A run over another set leaves it alone.
+    let other = folder_of(&sample.set);
+    run(&options(other.path())).unwrap();
+    assert!(inner.join("restore.undo").exists());
+    let report = run(&options(outer.path())).unwrap();
+    assert_eq!(report.recovery.taken_back.len(), 1);
+    assert_eq!(report.recovery.databases.len(), 1);
 }

@@ -46,6 +46,10 @@ fn every_mode_leaves_every_byte() {
             }
         }
     }
+    for more in [&[][..], &["--format=json"], &["."]] {
+        let run = exutil(dir.path(), &[&["cm"], more].concat());
+        assert_eq!(run.status, 8, "{run:?}");
+    }
     let options = ["mh", "/v", "--logs", "/spriv1.edb", "/4", "broken.edb"];
     assert_ne!(exutil(dir.path(), &options).status, 16);
     let options = [

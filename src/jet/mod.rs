@@ -93,6 +93,10 @@ impl JetError {
     pub const FILE_IO_BEYOND_EOF: Self = Self(-4001);
     /// `JET_errCatalogCorrupted`.
     pub const CATALOG_CORRUPTED: Self = Self(-1220);
+    /// `JET_errInvalidPath`.
+    pub const INVALID_PATH: Self = Self(-1023);
+    /// `JET_errDatabaseSignInUse`.
+    pub const DATABASE_SIGN_IN_USE: Self = Self(-1222);
     /// `JET_errFileAccessDenied`.
     pub const FILE_ACCESS_DENIED: Self = Self(-1032);
     /// `JET_errDatabaseCorrupted`.

@@ -21,6 +21,8 @@ pub struct LogStream {
     pub base: String,
     /// `log` or `jtx`.
     pub extension: String,
+    /// Digits of the numbers in their names, where the folder tells.
+    digits: Option<usize>,
     /// The logs with their folders, numbered ones in order, the current one last.
     logs: Vec<(LogName, PathBuf)>,
 }
@@ -47,6 +49,7 @@ impl LogStream {
             dir: dir.to_owned(),
             base: first.base.clone(),
             extension: first.extension.clone(),
+            digits: logs.iter().find_map(LogName::digits),
             logs: logs
                 .into_iter()
                 .map(|name| (name, dir.to_owned()))
@@ -54,34 +57,35 @@ impl LogStream {
         })
     }
 
-    /// The logs of a backup, and behind them those of `forward` with higher numbers. The stream goes on in the folder of
-    /// the latter.
+    /// The logs of a backup up to generation `high`, and behind them those of `forward` that `goes_on` names. The stream
+    /// goes on in the folder of the latter, under its names.
     #[must_use]
-    pub fn followed_by(&self, forward: &Self) -> Self {
-        let high = self.range().map(|(_, high)| LogNumber::Archived(high));
-        let has_current = forward.current().is_some();
-        let before = self
-            .logs
-            .iter()
-            .filter(|(name, _)| !(has_current && name.number == LogNumber::Current));
-        let behind = forward
-            .logs
-            .iter()
-            .filter(|(name, _)| Some(name.number) > high);
-        let mut logs: Vec<_> = before.chain(behind).cloned().collect();
+    pub fn followed_by(&self, forward: &Self, high: Generation, goes_on: &[PathBuf]) -> Self {
+        let before = self.logs.iter().cloned().map(|(mut name, dir)| {
+            // The current log of the set is one of many now.
+            name.number = name.number.min(LogNumber::Archived(high));
+            (name, dir)
+        });
+        let behind = forward.logs.iter().cloned();
+        let behind = behind.filter(|(name, dir)| goes_on.contains(&dir.join(&name.file_name)));
+        let mut logs: Vec<_> = before.chain(behind).collect();
         logs.sort_by_key(|(name, _)| name.number);
         Self {
-            dir: forward.dir.clone(),
             logs,
-            ..self.clone()
+            digits: forward.digits.or(self.digits),
+            ..forward.clone()
         }
     }
 
-    /// The same stream, to go on in another folder.
+    /// The logs of a backup up to generation `high`, to go on in another folder.
     #[must_use]
-    pub fn going_on_in(mut self, dir: &Path) -> Self {
-        dir.clone_into(&mut self.dir);
-        self
+    pub fn going_on_in(&self, dir: &Path, high: Generation) -> Self {
+        let empty = Self {
+            dir: dir.to_owned(),
+            logs: Vec::new(),
+            ..self.clone()
+        };
+        self.followed_by(&empty, high, &[])
     }
 
     /// The current log's file, if it is there.
@@ -129,13 +133,10 @@ impl LogStream {
             .collect()
     }
 
-    /// How many digits the numbers in the names have.
+    /// How many digits the numbers in the names have, in the folder in which the stream goes on.
     #[must_use]
     pub fn digits(&self) -> usize {
-        self.logs
-            .iter()
-            .find_map(|(name, _)| name.digits())
-            .unwrap_or(8)
+        self.digits.unwrap_or(8)
     }
 
     /// The name that the log of `generation` has or would have.

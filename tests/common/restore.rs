@@ -61,7 +61,7 @@ pub fn run(options: &RestoreOptions) -> Result<RestoreReport, Error> {
 
 /// One run.
 pub fn run_on(options: &RestoreOptions, disk: &dyn Disk) -> Result<RestoreReport, Error> {
-    restore(options, disk, &Silent)
+    restore(options, disk, &mut |_| {}, &Silent)
 }
 
 /// Asserts that the integrity check finds nothing.

@@ -224,11 +224,16 @@ fn head(matches: &ArgMatches, options: &RecoverOptions) -> String {
 }
 
 /// What went wrong, and what can be done about it.
-pub(super) fn failure(error: &Error) -> String {
+pub(super) fn told(error: &Error) -> String {
     let mut text = format!("\n\nError: {error}\n");
     if let Some(advice) = error.advice() {
         text += &format!("       What to do: {advice}.\n");
     }
+    text
+}
+
+fn failure(error: &Error) -> String {
+    let mut text = told(error);
     match error.jet() {
         JetError::COMMITTED_LOG_FILES_MISSING | JetError::COMMITTED_LOG_FILE_CORRUPT => {
             text += "\n\tRecovery has indicated that there is a lossy recovery option.  Run recovery with the /a \

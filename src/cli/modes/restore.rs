@@ -41,29 +41,28 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
             }
         };
         if let Some(error) = no_instance(matches) {
-            session.failure(&path, &error, &recover::failure(&error));
+            session.failure(&path, &error, &recover::told(&error));
             continue;
         }
         let eseutil = session.format == Format::Eseutil;
-        if eseutil && let Ok(known) = describe_set(&options) {
+        let print = |environment: &RestoreEnvironment| {
             let first = field("Using restore environment", COMPLETE_WIDTH, "");
-            session.eseutil(&first);
             let folder = path.to_string_lossy();
-            session.eseutil(&restore_log_file(&folder, COMPLETE_WIDTH));
-            let dump = restore_text::layout(&known.environment, COMPLETE_DUMP_WIDTH);
-            session.eseutil(&dump.eseutil());
-            session.eseutil(&head(&options));
-        }
+            let dump = restore_text::layout(environment, COMPLETE_DUMP_WIDTH);
+            first + &restore_log_file(&folder, COMPLETE_WIDTH) + &dump.eseutil() + &head(&options)
+        };
+        let mut begun = |environment: &RestoreEnvironment| session.eseutil(&print(environment));
         let bar = EseutilBar::new("Restore");
         let progress: &dyn Progress = if eseutil { &bar } else { &Silent };
-        match restore_files(&options, progress) {
+        let done = restore_files(&options, &mut begun, progress);
+        match done {
             Ok(report) => {
                 let recovery = &report.recovery;
                 session.report(&path, recovery.jet, &recovery.findings, &report, || {
                     layout(&report)
                 });
             }
-            Err(error) => session.failure(&path, &error, &recover::failure(&error)),
+            Err(error) => session.failure(&path, &error, &recover::told(&error)),
         }
     }
     session.close()
@@ -94,13 +93,13 @@ pub fn describe(matches: &ArgMatches) -> ExitStatus {
                 session.report(&path, jet, &known.findings, &Shown::of(&known), || {
                     let mut out = restore_text::layout(&known.environment, DUMP_WIDTH);
                     for fault in &known.faults {
-                        out.spacing(recover::failure(fault));
+                        out.spacing(recover::told(fault));
                     }
                     recover::notes(&mut out, &known.findings);
                     out
                 });
             }
-            Err(error) => session.failure(&path, &error, &recover::failure(&error)),
+            Err(error) => session.failure(&path, &error, &recover::told(&error)),
         }
     }
     session.close()

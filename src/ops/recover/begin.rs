@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::RecoverOptions;
+use super::beside::{databases_in, header_of};
 use crate::error::{Result, Trouble};
 use crate::format::checkpoint::Checkpoint;
-use crate::format::dbheader::{DbHeader, DbState, HeaderCopies};
+use crate::format::dbheader::{DbHeader, DbState};
 use crate::format::ids::Generation;
 use crate::format::loghdr::Attachment;
 use crate::format::stamp::Lgpos;
@@ -17,7 +18,6 @@ use crate::problem::{Finding, Place, Problem};
 use crate::recover::attach::Places;
 use crate::recover::driver::{Start, checkpoint_has_attachments};
 use crate::recover::stream::{self, LogStream};
-use crate::storage::{FileStorage, Storage};
 
 /// The first log of a recovery.
 pub struct Begin {
@@ -205,21 +205,7 @@ pub(super) fn databases(options: &RecoverOptions) -> Vec<(std::path::PathBuf, Db
         Places::In(path) => path,
         Places::Logged | Places::Moved(..) => &options.log_dir,
     };
-    crate::storage::files_in(dir)
-        .into_iter()
-        .filter_map(|path| header_of(&path).map(|header| (path, header)))
-        .collect()
-}
-
-fn header_of(path: &Path) -> Option<DbHeader> {
-    let start = FileStorage::open(path)
-        .ok()?
-        .read_start(HeaderCopies::PROBE_BYTES)
-        .ok()?;
-    let kind = crate::format::filekind::identify(&start);
-    let is_database = matches!(kind, crate::format::filekind::FileKind::Database { .. });
-    let copies = HeaderCopies::read(&start, None).filter(|_| is_database)?;
-    copies.header().cloned()
+    databases_in(dir)
 }
 
 /// The first generation that a dirty database of this stream needs.

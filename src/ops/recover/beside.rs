@@ -20,7 +20,7 @@ pub fn databases_in(dir: &Path) -> Vec<(PathBuf, DbHeader)> {
 }
 
 /// The header of a database file; `None` for any other file.
-fn header_of(path: &Path) -> Option<DbHeader> {
+pub fn header_of(path: &Path) -> Option<DbHeader> {
     let start = FileStorage::open(path)
         .ok()?
         .read_start(HeaderCopies::PROBE_BYTES)

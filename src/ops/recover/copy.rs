@@ -17,7 +17,7 @@ use crate::recover::stream::LogStream;
 use crate::storage::{Disk, files_in, make_dir};
 
 /// End of the name of a copy that is not whole yet.
-const PART: &str = ".exutil-part";
+pub const PART: &str = ".exutil-part";
 /// Bytes copied at once.
 const CHUNK: usize = 1 << 20;
 
@@ -200,7 +200,8 @@ pub fn copy_file(disk: &dyn Disk, from: &Path, target: &Path) -> Result<()> {
         let _ = disk.remove(&part);
     }
     copied?;
-    disk.sync_dir(target.parent().unwrap_or(Path::new(".")))
+    let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty());
+    disk.sync_dir(dir.unwrap_or(Path::new(".")))
 }
 
 fn fill(disk: &dyn Disk, from: &Path, part: &Path) -> Result<()> {

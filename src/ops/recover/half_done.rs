@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::RecoverOptions;
+use super::{Places, RecoverOptions};
 use crate::error::{Error, Result, Trouble};
 use crate::format::undofile::{UNDO_MAGIC, UndoStatus};
 use crate::jet::JetError;
@@ -18,6 +18,8 @@ use crate::undo::{Glance, Settled, UndoFile, prepare, settle};
 pub struct Leftovers {
     /// Where this run's goes, then where it would go by itself in each folder that the command works in.
     names: Vec<PathBuf>,
+    /// Other folders whose files the command changes.
+    folders: Vec<PathBuf>,
     operation: String,
 }
 
@@ -25,17 +27,28 @@ impl Leftovers {
     /// Those of a soft recovery.
     pub fn of_recovery(options: &RecoverOptions) -> Self {
         let beside = options.log_dir.join(format!("{}.undo", options.base));
-        Self::new(
+        let mut left = Self::new(
             options.undo_file.as_deref(),
             vec![beside],
             format!("r {}", options.base),
-        )
+        );
+        left.folders.push(options.system_dir.clone());
+        if let Places::In(place) = &options.places {
+            let folder = if place.is_dir() {
+                Some(place.as_path())
+            } else {
+                place.parent()
+            };
+            left.folders.extend(folder.map(Path::to_owned));
+        }
+        left
     }
 
     /// Those of a command whose undo file would have the first of `names`, were it not called `given`.
     pub fn new(given: Option<&Path>, names: Vec<PathBuf>, operation: String) -> Self {
         Self {
             names: given.map(Path::to_owned).into_iter().chain(names).collect(),
+            folders: Vec::new(),
             operation,
         }
     }
@@ -56,6 +69,7 @@ impl Leftovers {
     /// # Errors
     /// As [`settle`]; `PermissionDenied` when the other run is still alive.
     pub fn take_back(&self, disk: &dyn Disk) -> Result<(PathBuf, Vec<PathBuf>)> {
+        self.refuse_others(disk)?;
         let mut taken_back = Vec::new();
         let mut note = |path: PathBuf, became: &Settled| {
             if matches!(became, Settled::RolledBack(_)) {
@@ -81,6 +95,7 @@ impl Leftovers {
     /// # Errors
     /// -1032 when there is such a run, or one that is still alive.
     pub fn refuse(&self, disk: &dyn Disk, instead: &str) -> Result<()> {
+        self.refuse_others(disk)?;
         let left = self.find(disk)?;
         let Some((undo, _)) = left
             .iter()
@@ -99,19 +114,48 @@ impl Leftovers {
         .into())
     }
 
+    /// Another command that was killed in these folders may have left the same files in between.
+    fn refuse_others(&self, disk: &dyn Disk) -> Result<()> {
+        let word = |operation: &str| operation.split(' ').next().map(str::to_owned);
+        for path in self.dirs().iter().flat_map(|dir| files_in(dir)) {
+            let Some(glance) = look(disk, &path, false)? else {
+                continue;
+            };
+            if glance.status != UndoStatus::Sealed
+                || word(&glance.operation) == word(&self.operation)
+            {
+                continue;
+            }
+            let undo = path.display();
+            let what = format!(
+                "'{undo}' says that 'exutil {}' was interrupted while it wrote",
+                glance.operation
+            );
+            return Err(Trouble::new(JetError::FILE_ACCESS_DENIED, what)
+                .advise(format!(
+                    "run that again; or take it back with 'exutil undo {undo}'"
+                ))
+                .into());
+        }
+        Ok(())
+    }
+
+    fn dirs(&self) -> BTreeSet<PathBuf> {
+        let of_names = self.names.iter().filter_map(|name| name.parent());
+        of_names
+            .chain(self.folders.iter().map(PathBuf::as_path))
+            .map(|dir| match dir {
+                dir if dir.as_os_str().is_empty() => PathBuf::from("."),
+                dir => dir.to_owned(),
+            })
+            .collect()
+    }
+
     /// The undo files, the newest first.
     fn find(&self, disk: &dyn Disk) -> Result<Vec<(PathBuf, Glance)>> {
-        let dirs: BTreeSet<PathBuf> = self
-            .names
-            .iter()
-            .map(|name| match name.parent() {
-                Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
-                _ => PathBuf::from("."),
-            })
-            .collect();
         let mut found: Vec<(PathBuf, Glance)> = Vec::new();
         let mut seen = BTreeSet::new();
-        for path in dirs.iter().flat_map(|dir| files_in(dir)) {
+        for path in self.dirs().iter().flat_map(|dir| files_in(dir)) {
             let is_named = self.names.iter().any(|name| is_numbered(&path, name));
             let Some(glance) = look(disk, &path, is_named)? else {
                 continue;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::patch;
+use super::placement::folder_of;
 use crate::error::{Error, Result, Trouble};
 use crate::format::dbheader::{DbHeader, DbState, HeaderCopies};
 use crate::format::filekind::{FileKind, identify};
@@ -51,6 +52,8 @@ pub struct SetDatabase {
     pub patch_file: Option<PathBuf>,
     /// The pages in it.
     pub patch: Option<PatchPages>,
+    /// Where it is to be copied before it is restored.
+    pub target: Option<PathBuf>,
 }
 
 /// What a file in the folder of a backup is.
@@ -104,6 +107,7 @@ pub fn look(path: &Path, ignore_trailer: bool) -> Result<Found> {
         trailer: None,
         patch_file: None,
         patch: None,
+        target: None,
         header,
     };
     let snapshot = found.header.backup_snapshot_cur;
@@ -135,7 +139,7 @@ fn not_of_a_backup(path: &Path) -> Trouble {
 
 fn patch_beside(path: &Path) -> Option<PathBuf> {
     let name = path.with_extension("pat");
-    find_any_case(path.parent()?, name.file_name()?.to_str()?)
+    find_any_case(folder_of(path), name.file_name()?.to_str()?)
 }
 
 impl SetDatabase {
@@ -175,11 +179,10 @@ impl SetDatabase {
         }
         // A page of the database has a number or a time; a trailer page has neither.
         let is_trailer = Trailer::looks_like(&page) && page.iter().any(|byte| *byte != 0);
-        if ignore_trailer {
+        // Where there is none the file is cut off, and nobody knows how far.
+        if ignore_trailer && is_trailer {
             self.end = EndOfBackup::Unknown;
-            if is_trailer {
-                self.last = before_it;
-            }
+            self.last = before_it;
             return Ok(());
         }
         let trouble = if is_trailer {

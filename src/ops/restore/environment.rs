@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::RestoreOptions;
-use super::set::BackupSet;
+use super::logs::streams_in;
+use super::set::{BackupSet, same_file};
 use crate::error::{Error, Result, Trouble};
-use crate::format::restore_env::{EnvDatabase, EnvSource, RecoverStatus, RestoreEnvironment, read};
+use crate::format::restore_env::{
+    BYTES_MOST, EnvDatabase, EnvSource, RecoverStatus, RestoreEnvironment, read,
+};
 use crate::jet::JetError;
 use crate::problem::{Finding, Place, Problem};
 use crate::recover::attach::last_part;
@@ -13,10 +16,8 @@ use crate::storage::{Disk, FileStorage, RealDisk, Storage, files_in};
 
 /// The name under which exutil's own form is found in a set.
 pub const OWN_NAME: &str = "restore-environment.toml";
-/// The end of the names of Restore.env and, for snapshots, `E00Restore.env`.
-const ENV_NAME: &str = "restore.env";
-/// No such file is longer.
-const LONGEST: u64 = 16 << 20;
+/// The end of the names of Restore.env and, for snapshots, `E00Restore.env`, in upper case.
+const ENV_NAME: &str = "RESTORE.ENV";
 
 /// A file that says where a set came from.
 #[derive(Debug, Clone)]
@@ -28,14 +29,17 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The files to which databases were, or are to be, restored, as far as they are paths of this system.
+    /// Where databases were, or are to be, restored, as far as these are paths of this system. What was only inferred
+    /// names no place.
     pub fn destinations(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        let is_said = self.content.source != EnvSource::Inferred;
+        let dir = self.path.parent().unwrap_or(Path::new(""));
         self.content
             .databases
             .iter()
             .filter_map(|database| database.destinations.first())
-            .filter(|path| is_of_this_system(path))
-            .map(PathBuf::from)
+            .filter(move |path| is_said && is_of_this_system(path))
+            .map(|path| dir.join(path))
     }
 
     /// Where the database of this file name is to go.
@@ -44,6 +48,12 @@ impl Environment {
         self.destinations()
             .find(|path| last_part(&path.to_string_lossy()).eq_ignore_ascii_case(&name))
     }
+
+    /// True for a file that a user wrote, or `cm`.
+    pub fn is_own(path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.eq_ignore_ascii_case(OWN_NAME)
+    }
 }
 
 /// A path of Windows names no place on another system.
@@ -51,11 +61,11 @@ fn is_of_this_system(path: &str) -> bool {
     cfg!(windows) || !path.contains('\\')
 }
 
-/// Finds and reads the environment: the file that was named, or the one in the folder. One that cannot be decoded is
-/// told, and done without.
+/// Finds and reads the environment: the file that was named, or the one in the folder. A Restore.env that cannot be decoded
+/// is told, and done without.
 ///
 /// # Errors
-/// When the file that was named cannot be used.
+/// When the file that was named, or one in exutil's own form, cannot be used.
 pub fn find(
     options: &RestoreOptions,
     dir: &Path,
@@ -77,6 +87,7 @@ pub fn find(
                 }
                 return Ok(Some(Environment { path, content }));
             }
+            Err(error) if Environment::is_own(&path) => return Err(error),
             Err(error) => {
                 let place = Place::file(path.to_string_lossy());
                 findings.push(
@@ -88,18 +99,26 @@ pub fn find(
     Ok(None)
 }
 
-/// Files that say where the set came from, exutil's own first.
+/// Files that say where the set came from: exutil's own, Restore.env, and those of snapshots, which have the base name of
+/// the logs before it (`E00Restore.env`), as long as there are such logs.
 pub fn in_folder(dir: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = files_in(dir)
+    let streams = streams_in(dir).unwrap_or_default();
+    let rank = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.to_ascii_uppercase();
+        match name.strip_suffix(ENV_NAME) {
+            _ if Environment::is_own(path) => Some(0),
+            Some("") => Some(1),
+            Some(base) if streams.iter().any(|(known, _)| known == base) => Some(2),
+            _ => None,
+        }
+    };
+    let mut found: Vec<(u8, PathBuf)> = files_in(dir)
         .into_iter()
-        .filter(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let name = name.to_ascii_lowercase();
-            name == OWN_NAME || name.ends_with(ENV_NAME)
-        })
+        .filter_map(|path| Some((rank(&path)?, path)))
         .collect();
-    found.sort_by_key(|path| !path.ends_with(OWN_NAME));
-    found
+    found.sort();
+    found.into_iter().map(|(_, path)| path).collect()
 }
 
 fn load(path: &Path) -> Result<RestoreEnvironment> {
@@ -112,7 +131,7 @@ fn load(path: &Path) -> Result<RestoreEnvironment> {
         )
     };
     let len = file.len().map_err(io)?;
-    if len > LONGEST {
+    if len > BYTES_MOST as u64 {
         return Err(unusable("too long for a Restore.env".to_owned()).into());
     }
     let bytes = file.read_start(len as usize).map_err(io)?;
@@ -141,8 +160,11 @@ pub fn of_files(set: &BackupSet) -> RestoreEnvironment {
                 .map(|attached| attached.path.clone())
                 .into_iter()
                 .collect(),
-            // Whole, so that it can be read from anywhere.
-            destinations: vec![absolute(path)],
+            // One in the set is where it is; that is nothing to be told to who finds the set elsewhere.
+            destinations: (!is_in(path, &set.dir))
+                .then(|| absolute(path))
+                .into_iter()
+                .collect(),
         })
         .collect();
     let stream = set.stream.as_ref();
@@ -167,6 +189,14 @@ pub fn of_files(set: &BackupSet) -> RestoreEnvironment {
     known.status = Some(status);
     known.error = Some(0);
     known
+}
+
+fn is_in(path: &Path, dir: &Path) -> bool {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    same_file(parent, dir)
 }
 
 fn absolute(path: &Path) -> String {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result, Trouble};
 use crate::format::ids::Generation;
 use crate::format::loghdr::{Attachment, LogHeader};
-use crate::format::stamp::Signature;
+use crate::format::stamp::{LogTime, Signature};
 use crate::jet::JetError;
 use crate::log::names;
 use crate::log::verify::{ReadHeader, read_header};
@@ -20,6 +20,8 @@ use crate::recover::stream::{LogStream, unusable};
 pub struct SetLogs {
     /// The files.
     pub stream: LogStream,
+    /// Those that are the backup's.
+    pub files: Vec<PathBuf>,
     /// First generation.
     pub low: Generation,
     /// Last generation.
@@ -27,7 +29,7 @@ pub struct SetLogs {
     /// The identity of the stream.
     pub sign_log: Signature,
     /// When each log was created.
-    created: BTreeMap<Generation, crate::format::stamp::LogTime>,
+    created: BTreeMap<Generation, LogTime>,
     /// The databases that the first and the last log name.
     pub attachments: Vec<Attachment>,
 }
@@ -99,6 +101,7 @@ impl SetLogs {
             low: files.first().map(|(number, _)| *number).unwrap_or_default(),
             high: files.last().map(|(number, _)| *number).unwrap_or_default(),
             stream,
+            files: files.iter().map(|(_, path)| path.clone()).collect(),
             sign_log: Signature::default(),
             created: BTreeMap::new(),
             attachments: Vec::new(),
@@ -139,41 +142,64 @@ impl SetLogs {
         forward: &LogStream,
     ) -> Result<(LogStream, Option<(Generation, Generation)>)> {
         let mut before: Option<(Generation, LogHeader)> = None;
-        if let Some(path) = self.stream.archived(self.high).or(self.stream.current()) {
-            before = Some((self.high, head_of(&path)?.header));
+        if let Some(path) = self.files.last() {
+            before = Some((self.high, head_of(path)?.header));
         }
-        let mut last = None;
+        let mut later = Vec::new();
         for path in forward.from(self.low) {
             let head = head_of(&path)?.header;
             let number = head.generation;
-            if let Some(created) = self.created.get(&number) {
-                // One that the set holds, too: it must be the same log.
-                if head.sign_log != self.sign_log {
-                    return Err(other_signature(&path, EXISTING).into());
-                }
-                if *created != head.created {
-                    let what = format!(
-                        "'{}' is another log than the one of this number in the backup set",
-                        path.display()
-                    );
-                    return Err(Trouble::new(EXISTING.not_contiguous, what)
-                        .advise(EXISTING.advice)
-                        .into());
-                }
+            if number < self.low {
                 continue;
             }
-            if number < self.low {
+            if let Some(created) = self.created.get(&number) {
+                self.is_the_same(&path, &head, *created)?;
+                if forward.current().as_ref() == Some(&path) {
+                    return Err(current_is_old(forward, &path, number).into());
+                }
                 continue;
             }
             if let Some((highest, before)) = &before {
                 follows_if_next(forward, *highest, before, &head, &path)?;
             }
-            last = Some(number);
             before = Some((number, head));
+            later.push(path);
         }
-        let joined = self.stream.followed_by(forward);
-        Ok((joined, last.map(|last| (self.high.next(), last))))
+        let last = before.map_or(self.high, |(number, _)| number);
+        let joined = self.stream.followed_by(forward, self.high, &later);
+        Ok((joined, (last > self.high).then(|| (self.high.next(), last))))
     }
+
+    /// A log that the set holds, too, must be the same log.
+    fn is_the_same(&self, path: &Path, head: &LogHeader, created: LogTime) -> Result<()> {
+        if head.sign_log != self.sign_log {
+            return Err(other_signature(path, EXISTING).into());
+        }
+        if created != head.created {
+            let what = format!(
+                "'{}' is another log than the one of this number in the backup set",
+                path.display()
+            );
+            return Err(Trouble::new(EXISTING.not_contiguous, what)
+                .advise(EXISTING.advice)
+                .into());
+        }
+        Ok(())
+    }
+}
+
+/// The stream would go on behind it, and the set holds it as a closed log.
+fn current_is_old(forward: &LogStream, path: &Path, number: Generation) -> Trouble {
+    let what = format!(
+        "'{}' is generation {:#X}, which the backup set holds already",
+        path.display(),
+        number.get()
+    );
+    let advice = format!(
+        "nothing can be played forward behind it: give it its number ({}), or give /t instead of /f",
+        forward.name(number)
+    );
+    Trouble::new(EXISTING.not_contiguous, what).advise(advice)
 }
 
 /// Missing logs are named one by one, so many of them.

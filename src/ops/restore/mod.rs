@@ -8,15 +8,16 @@ mod database;
 mod environment;
 mod logs;
 mod patch;
+mod placement;
 mod set;
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use self::database::SetDatabase;
+use self::environment::Environment;
 use self::logs::SetLogs;
-use super::recover::copy::{check_target, copy_file};
+use super::recover::copy::copy_file;
 use super::recover::{
     After, Begin, Leftovers, Places, RecoverOptions, RecoverReport, Work, checkpoint_name,
 };
@@ -143,12 +144,16 @@ pub fn write_environment(content: &RestoreEnvironment, path: &Path) -> Result<()
     environment::write(content, path, &RealDisk)
 }
 
-/// Restores a set in the file system.
+/// Restores a set in the file system. `begun` sees what is known of it before the work begins.
 ///
 /// # Errors
 /// As [`restore`].
-pub fn restore_files(options: &RestoreOptions, progress: &dyn Progress) -> Result<RestoreReport> {
-    restore(options, &RealDisk, progress)
+pub fn restore_files(
+    options: &RestoreOptions,
+    begun: &mut dyn FnMut(&RestoreEnvironment),
+    progress: &dyn Progress,
+) -> Result<RestoreReport> {
+    restore(options, &RealDisk, begun, progress)
 }
 
 /// Restores a set; what is written goes to `disk`.
@@ -159,18 +164,27 @@ pub fn restore_files(options: &RestoreOptions, progress: &dyn Progress) -> Resul
 pub fn restore(
     options: &RestoreOptions,
     disk: &dyn Disk,
+    begun: &mut dyn FnMut(&RestoreEnvironment),
     progress: &dyn Progress,
 ) -> Result<RestoreReport> {
     set::must_be_folder(&options.dir)?;
-    let left = leftovers(options);
+    let options = &RestoreOptions {
+        dir: set::folder_of(&options.dir),
+        ..options.clone()
+    };
+    let left = leftovers(options, disk)?;
     let (undo_path, taken_back) = if options.dry_run {
         left.refuse(disk, "run it again without --dry-run")?;
         (left.undo_name().to_owned(), Vec::new())
     } else {
         left.take_back(disk)?
     };
+    let set = BackupSet::find(options)?;
+    let environment = environment_of(&set);
+    begun(&environment);
+    set.usable()?;
     let mut report = RestoreReport {
-        environment: environment_of(&BackupSet::find(options)?.usable()?),
+        environment,
         ends: Vec::new(),
         played_forward: None,
         copied: Vec::new(),
@@ -180,7 +194,6 @@ pub fn restore(
     let mut writer = None;
     if !options.dry_run {
         if let Some(to) = &options.to {
-            check_target(to)?;
             make_dir(to)?;
         }
         // Made so early because it is locked: who finds it knows that this run is alive.
@@ -192,48 +205,36 @@ pub fn restore(
     let Some(logs) = set.logs.clone().filter(|_| !set.databases.is_empty()) else {
         return Ok(report);
     };
-    if !options.dry_run {
-        report.copied = copy_databases(options, &mut set, disk)?;
-    }
     let stage = Stage::new(options, &set, &logs, &mut report)?;
-    stage.run(options, &mut report, writer, disk, progress)?;
+    for database in &mut set.databases {
+        let Some(target) = database.target.take() else {
+            continue;
+        };
+        report.copied.push((database.path.clone(), target.clone()));
+        if !options.dry_run {
+            copy_file(disk, &database.path, &target)?;
+            database.path = target;
+        }
+    }
+    stage.run(options, &set, &mut report, writer, disk, progress)?;
     Ok(report)
 }
 
-/// The undo files of restores of this set.
-fn leftovers(options: &RestoreOptions) -> Leftovers {
-    let mut dirs = vec![options.dir.clone()];
-    dirs.extend(options.to.clone());
-    dirs.rotate_right(usize::from(options.to.is_some()));
+/// The undo files of restores of this set: beside it, where the copies go, under any name if they say so.
+fn leftovers(options: &RestoreOptions, disk: &dyn Disk) -> Result<Leftovers> {
+    let mut dirs: Vec<PathBuf> = options.to.iter().cloned().collect();
+    dirs.push(options.dir.clone());
     if let PlayForward::From(dir) = &options.forward {
         dirs.push(dir.clone());
     }
     let names = dirs.iter().map(|dir| dir.join("restore.undo")).collect();
-    Leftovers::new(options.undo_file.as_deref(), names, "cc".to_owned())
-}
-
-/// Copies the databases where they are to go; the set then speaks of the copies.
-fn copy_databases(
-    options: &RestoreOptions,
-    set: &mut BackupSet,
-    disk: &dyn Disk,
-) -> Result<Vec<(PathBuf, PathBuf)>> {
-    let mut copied = Vec::new();
-    for database in &mut set.databases {
-        let named = set
-            .environment
-            .as_ref()
-            .and_then(|environment| environment.destination_of(&database.path));
-        let target = match (&options.to, named) {
-            (Some(to), _) => to.join(database.path.file_name().unwrap_or_default()),
-            (None, Some(path)) if path != database.path => path,
-            (None, _) => continue,
-        };
-        copy_file(disk, &database.path, &target)?;
-        copied.push((database.path.clone(), target.clone()));
-        database.path = target;
-    }
-    Ok(copied)
+    let whole = disk.canonical(&options.dir)?;
+    let operation = format!("cc {}", whole.display());
+    Ok(Leftovers::new(
+        options.undo_file.as_deref(),
+        names,
+        operation,
+    ))
 }
 
 /// A restore that is ready to begin.
@@ -241,7 +242,7 @@ struct Stage {
     options: RecoverOptions,
     stream: LogStream,
     begin: Begin,
-    restored: Restored,
+    high: Generation,
     after: After,
 }
 
@@ -258,7 +259,7 @@ impl Stage {
                 let (stream, played) = match logs::later_in(dir, &logs.stream.base)? {
                     Some(later) => logs.join(&later)?,
                     // As in the engine: the stream goes on there all the same.
-                    None => (logs.stream.clone().going_on_in(dir), None),
+                    None => (logs.stream.going_on_in(dir, logs.high), None),
                 };
                 if played.is_none() {
                     let place = Place::file(dir.to_string_lossy());
@@ -276,14 +277,9 @@ impl Stage {
         report.played_forward = played;
         let goes_on_elsewhere = stream.dir != set.dir;
         let stream = match &options.to {
-            Some(to) if !goes_on_elsewhere => stream.going_on_in(to),
+            Some(to) if !goes_on_elsewhere => stream.going_on_in(to, logs.high),
             _ => stream,
         };
-        report.ends = set
-            .databases
-            .iter()
-            .map(|database| (database.path.clone(), database.end))
-            .collect();
         let first = logs
             .stream
             .archived(logs.low)
@@ -299,18 +295,17 @@ impl Stage {
             logs: stream.from(logs.low).len() as u64,
             log,
         };
-        let databases = set
-            .databases
-            .iter()
-            .map(|database: &SetDatabase| database.prepared(logs.high))
-            .collect();
         let mut after = After {
             hard: true,
             drops_stream: !options.keep && !goes_on_elsewhere,
             remove: Vec::new(),
         };
-        // A set whose databases were copied is still a whole set.
-        if !options.keep && !set.keeps_databases(options.to.as_deref()) {
+        // A set whose databases were copied is still a whole set; one with more of them needs its logs.
+        if let Some(path) = set.left_out.first() {
+            let place = Place::file(path.to_string_lossy());
+            let findings = &mut report.recovery.findings;
+            findings.push(Finding::new(Problem::LogsKept, place));
+        } else if !options.keep && !set.stays {
             after.remove = spent(set, logs, goes_on_elsewhere);
         }
         report.removed.clone_from(&after.remove);
@@ -334,10 +329,7 @@ impl Stage {
             },
             stream,
             begin,
-            restored: Restored {
-                databases,
-                high: logs.high,
-            },
+            high: logs.high,
             after,
         })
     }
@@ -345,17 +337,31 @@ impl Stage {
     fn run<'d>(
         self,
         options: &RestoreOptions,
+        set: &BackupSet,
         report: &mut RestoreReport,
         writer: Option<UndoWriter<'d>>,
         disk: &'d dyn Disk,
         progress: &dyn Progress,
     ) -> Result<()> {
+        report.ends = set
+            .databases
+            .iter()
+            .map(|database| (database.path.clone(), database.end))
+            .collect();
+        let databases = set
+            .databases
+            .iter()
+            .map(|database| database.prepared(self.high));
+        let restored = Restored {
+            databases: databases.collect(),
+            high: self.high,
+        };
         debug_assert_eq!(writer.is_none(), options.dry_run);
         Work {
             options: &self.options,
             stream: self.stream,
             begin: self.begin,
-            restored: Some(self.restored),
+            restored: Some(restored),
             after: self.after,
         }
         .run(&mut report.recovery, writer, disk, progress)
@@ -365,13 +371,22 @@ impl Stage {
 /// Files that have done their duty when the restore has gone well: logs and checkpoint of the set, patch files,
 /// Restore.env. [command-line notes 4.3]
 fn spent(set: &BackupSet, logs: &SetLogs, goes_on_elsewhere: bool) -> Vec<PathBuf> {
-    let mut gone = logs.stream.from(Generation::default());
+    let mut gone = logs.files.clone();
     gone.extend(
         set.databases
             .iter()
             .filter_map(|database| database.patch_file.clone()),
     );
-    gone.extend(environment::in_folder(&set.dir));
+    let used = set
+        .environment
+        .as_ref()
+        .map(|environment| &environment.path);
+    let spent_env = |path: &PathBuf| Some(path) == used || !Environment::is_own(path);
+    gone.extend(
+        environment::in_folder(&set.dir)
+            .into_iter()
+            .filter(spent_env),
+    );
     if !goes_on_elsewhere {
         let name = checkpoint_name(&logs.stream);
         gone.extend(find_any_case(&set.dir, &name));
