@@ -40,6 +40,7 @@ fn replay() -> Replay {
         ahead: true,
         unsettled: Default::default(),
         created: false,
+        restored: false,
         creating: false,
         touched: false,
         state_before: DbState::CleanShutdown,
