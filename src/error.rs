@@ -240,7 +240,35 @@ pub fn jet_of_io(error: &io::Error) -> JetError {
         | io::ErrorKind::IsADirectory
         | io::ErrorKind::ReadOnlyFilesystem => JetError::FILE_ACCESS_DENIED,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => JetError::DISK_FULL,
+        io::ErrorKind::AlreadyExists => JetError::FILE_ALREADY_EXISTS,
+        // The system's own has a number, and may be the disk's; without one it is ours: no file, or no name of one.
+        io::ErrorKind::InvalidInput if error.raw_os_error().is_none() => {
+            JetError::FILE_INVALID_TYPE
+        }
         io::ErrorKind::UnexpectedEof => JetError::DISK_READ_VERIFICATION_FAILURE,
         _ => JetError::DISK_IO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::jet_of_io;
+    use crate::jet::JetError;
+    use std::io;
+
+    #[test]
+    fn io_errors_have_the_number_that_says_what_to_do() {
+        for (kind, jet) in [
+            (io::ErrorKind::NotFound, JetError::FILE_NOT_FOUND),
+            (io::ErrorKind::AlreadyExists, JetError::FILE_ALREADY_EXISTS),
+            (io::ErrorKind::InvalidInput, JetError::FILE_INVALID_TYPE),
+            (
+                io::ErrorKind::PermissionDenied,
+                JetError::FILE_ACCESS_DENIED,
+            ),
+            (io::ErrorKind::Other, JetError::DISK_IO),
+        ] {
+            assert_eq!(jet_of_io(&kind.into()), jet, "{kind:?}");
+        }
     }
 }

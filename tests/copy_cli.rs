@@ -115,6 +115,48 @@ fn what_is_in_the_way_stays() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_told() {
+    let dir = folder_with(&["priv1.edb"]);
+    for dest in ["nodir/", "nodir/.", "nodir\\", "./sub/nodir/"] {
+        std::fs::create_dir_all(dir.path().join("sub")).unwrap();
+        let run = line(dir.path(), &format!("y priv1.edb /d {dest}"));
+        assert_eq!(run.status, 8, "{run:?}");
+        assert!(
+            run.stdout.contains("no such folder") && run.stdout.contains("-1811"),
+            "{run:?}"
+        );
+        assert_eq!(names(dir.path()), ["priv1.edb", "sub"]);
+        assert!(names(&dir.path().join("sub")).is_empty());
+    }
+    let run = line(dir.path(), "y priv1.edb /d sub/");
+    assert_eq!(run.status, 0, "{run:?}");
+    same(dir.path(), "sub/priv1.edb", &sample("priv1.edb"));
+}
+
+#[test]
+fn files_of_others_stay() {
+    let dir = folder_with(&["priv1.edb"]);
+    for (name, words) in [
+        ("out.edb.map", "--force"),
+        ("out.edb.map", "--resume"),
+        ("out.edb.map.new", "--resume"),
+        ("out.edb.map.new", "--resume --force"),
+        ("out.edb.part", "--resume"),
+    ] {
+        std::fs::write(dir.path().join(name), b"mine").unwrap();
+        let run = line(dir.path(), &format!("y priv1.edb /d out.edb {words}"));
+        assert_eq!(run.status, 8, "{run:?}");
+        assert!(
+            run.stdout.contains(name) && run.stdout.contains("-1814"),
+            "{run:?}"
+        );
+        same(dir.path(), name, b"mine");
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+        assert_eq!(names(dir.path()), ["priv1.edb"]);
+    }
+}
+
+#[test]
 fn a_missing_value_or_option_is_a_usage_error() {
     let dir = folder_with(&["priv1.edb"]);
     let run = line(dir.path(), "/y priv1.edb /d");

@@ -458,8 +458,12 @@ fn another_source_is_not_gone_on_with() {
         "{text}"
     );
     assert!(other.files()[&at("b.part")] == kept[&at("b.part")]);
-    // A part file of another length, a map that is none.
-    for (name, content) in [("b.part", vec![0; 10]), ("b.map", b"{}".to_vec())] {
+    // A part file of another length, a map that is damaged.
+    let map = &kept[&at("b.map")];
+    for (name, content) in [
+        ("b.part", vec![0; 10]),
+        ("b.map", map[..map.len() - 5].to_vec()),
+    ] {
         let mut changed = kept.clone();
         changed.insert(at(name), content);
         let changed = MemoryDisk::new(changed);
@@ -473,6 +477,163 @@ fn another_source_is_not_gone_on_with() {
         force.force = true;
         copy_on(&force, &changed, &Silent).unwrap();
         assert!(changed.files() == files(&[(SOURCE, &bytes), (DEST, &bytes)]));
+    }
+}
+
+/// Nobody tells the time of a file in memory: as where two files have the same.
+#[test]
+fn a_source_of_the_same_length_and_time_is_known_by_its_content() {
+    let bytes = long();
+    let disk = disk(&bytes);
+    let mut options = options();
+    options.resume = true;
+    copy_on(&options, &with_bad_sectors(&disk), &Silent).unwrap();
+    let kept = disk.files();
+    let last = bytes.len() - 1;
+    for place in [0, 1000, 600_000, 2 * CHUNK, last] {
+        // So much that some sample meets it.
+        let end = (place + (256 << 10)).min(bytes.len());
+        let mut others = bytes.clone();
+        others[place..end].iter_mut().for_each(|byte| *byte ^= 0x20);
+        let other = MemoryDisk::new(kept.clone());
+        other_source(&other, &others);
+        let before = other.files();
+        for force in [false, true] {
+            options.force = force;
+            let (jet, text) = error_of(copy_on(&options, &other, &Silent));
+            assert_eq!(jet, -551, "{place}");
+            assert!(
+                text.contains("b.map") && text.contains("another source"),
+                "{text}"
+            );
+            assert!(other.files() == before, "{place}");
+        }
+        options.force = false;
+        // The samples that cannot be read now say nothing.
+        let start = place.saturating_sub(CHUNK) as u64;
+        let unread = bad(start, end as u64 + CHUNK as u64 - start);
+        let twin = Faults::of_source(&other, vec![unread]);
+        copy_on(&options, &twin, &Silent).unwrap();
+    }
+    // The same file is gone on with.
+    let report = copy_on(&options, &disk, &Silent).unwrap();
+    assert_eq!(report.bytes_read, 1024);
+    assert!(disk.files() == files(&[(SOURCE, &bytes), (DEST, &bytes)]));
+}
+
+/// What is left when a run is killed just before the copy gets its name, or just behind.
+fn killed_at_the_name(bytes: &[u8], dest: &[u8], renamed: bool) -> MemoryDisk {
+    let mut options = options();
+    (options.resume, options.force) = (true, true);
+    for stop in 0.. {
+        let disk = MemoryDisk::new(files(&[(SOURCE, &bytes.to_vec()), (DEST, &dest.to_vec())]));
+        let killed = copy_on(&options, &Crash::after(disk.clone(), stop), &Silent);
+        let map = copying::map(&disk);
+        assert!(killed.is_err() || map.is_some(), "there is no such moment");
+        let complete = map.is_some_and(|map| map["complete"] == true);
+        if complete && disk.files().contains_key(&at("b.part")) != renamed {
+            return disk;
+        }
+    }
+    unreachable!()
+}
+
+#[test]
+fn a_destination_is_not_the_copy_because_a_map_lies_beside_it() {
+    let bytes = long();
+    let mut options = options();
+    options.resume = true;
+    for old in [vec![0; bytes.len()], b"short".to_vec()] {
+        let disk = killed_at_the_name(&bytes, &old, false);
+        disk.remove(&at("b.part")).unwrap();
+        let before = disk.files();
+        let (jet, text) = error_of(copy_on(&options, &disk, &Silent));
+        assert_eq!(jet, -1814);
+        assert!(text.contains("--force"), "{text}");
+        assert!(disk.files() == before);
+        let mut force = options.clone();
+        force.force = true;
+        let report = copy_on(&force, &disk, &Silent).unwrap();
+        assert_eq!(report.bytes_read, bytes.len() as u64);
+        assert!(disk.files() == files(&[(SOURCE, &bytes), (DEST, &bytes)]));
+    }
+    // If it is the copy, that is enough; where that cannot be told, nothing is said and nothing replaced.
+    let disk = killed_at_the_name(&bytes, b"old", true);
+    let before = disk.files();
+    for force in [false, true] {
+        options.force = force;
+        let unread = Faults::of_source(&disk, vec![bad(2 * CHUNK as u64, CHUNK as u64)]);
+        let (jet, text) = error_of(copy_on(&options, &unread, &Silent));
+        assert_eq!(jet, -1022);
+        assert!(text.contains("b.map") && text.contains("remove"), "{text}");
+        assert!(disk.files() == before);
+    }
+    options.force = false;
+    let report = copy_on(&options, &disk, &Silent).unwrap();
+    assert_eq!(
+        (report.outcome, report.bytes_read),
+        (CopyOutcome::Copied, 0)
+    );
+    assert!(disk.files() == files(&[(SOURCE, &bytes), (DEST, &bytes)]));
+}
+
+#[test]
+fn files_of_others_stay_whatever_they_are_called() {
+    let (bytes, mine) = (long(), b"my own".to_vec());
+    for (name, resume, force, refused) in [
+        ("b.map", false, false, true),
+        ("b.map", false, true, true),
+        ("b.map", true, false, true),
+        ("b.map", true, true, true),
+        ("b.map.new", true, false, true),
+        ("b.map.new", true, true, true),
+        // Nobody needs this name.
+        ("b.map.new", false, true, false),
+        ("b.part", false, false, true),
+        ("b.part", true, false, true),
+        ("b.part", true, true, true),
+    ] {
+        let disk = disk(&bytes);
+        let file = disk.create(&at(name)).unwrap();
+        file.write_at(0, &mine).unwrap();
+        let before = disk.files();
+        let mut options = options();
+        (options.resume, options.force) = (resume, force);
+        let result = copy_on(&options, &disk, &Silent);
+        assert!(disk.files()[&at(name)] == mine, "{name}");
+        if refused {
+            let (jet, text) = error_of(result);
+            assert_eq!(jet, -1814, "{name}");
+            assert!(text.contains(name), "{text}");
+            assert!(disk.files() == before, "{name}");
+        } else {
+            result.unwrap();
+        }
+    }
+    // One that comes while the copy is made; and where a part file would go with a map of somebody.
+    let left = MemoryDisk::new(files(&[(SOURCE, &bytes)]));
+    for name in ["b.part", "b.map"] {
+        left.create(&at(name)).unwrap().write_at(0, &mine).unwrap();
+    }
+    let before = left.files();
+    let mut options = options();
+    options.force = true;
+    let (jet, text) = error_of(copy_on(&options, &left, &Silent));
+    assert!(jet == -1814 && text.contains("b.map"), "{text}");
+    assert!(left.files() == before);
+}
+
+#[test]
+fn a_folder_that_is_not_there_does_not_become_a_file() {
+    let bytes = long();
+    for dest in ["/d/nodir/", "/d/nodir/.", "/d/nodir//"] {
+        let disk = disk(&bytes);
+        let mut options = options();
+        (options.dest, options.force) = (dest.into(), true);
+        let (jet, text) = error_of(copy_on(&options, &disk, &Silent));
+        assert_eq!(jet, -1811);
+        assert!(text.contains("no such folder"), "{text}");
+        assert_eq!(disk.files().len(), 1);
     }
 }
 
@@ -529,6 +690,58 @@ fn two_runs_do_not_write_to_one_file() {
     drop(part);
     (options.resume, options.force) = (true, false);
     copy_file(&options, &Silent).unwrap();
+}
+
+/// One that has only begun: there is no map yet.
+#[test]
+fn a_run_that_begins_is_not_disturbed() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a"), long()).unwrap();
+    let part = RealDisk.create(&dir.path().join("b.part")).unwrap();
+    assert!(part.try_lock());
+    let mut options = options_at(dir.path());
+    options.resume = true;
+    let (jet, text) = error_of(copy_file(&options, &Silent));
+    assert_eq!(jet, -1032);
+    assert!(text.contains("another run"), "{text}");
+    assert!(!dir.path().join("b.map").exists() && !dir.path().join("b.map.new").exists());
+    // It was killed then.
+    drop(part);
+    copy_file(&options, &Silent).unwrap();
+    assert!(std::fs::read(dir.path().join("b")).unwrap() == long());
+    assert!(!dir.path().join("b.part").exists());
+}
+
+#[test]
+fn of_two_runs_at_once_one_copies_and_the_other_says_why_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = long();
+    std::fs::write(dir.path().join("a"), &bytes).unwrap();
+    let mut options = options_at(dir.path());
+    options.resume = true;
+    for round in 0..40 {
+        let start = std::sync::Barrier::new(3);
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let run = || {
+                start.wait();
+                copy_file(&options, &Silent)
+            };
+            let runs: Vec<_> = (0..3).map(|_| scope.spawn(run)).collect();
+            runs.into_iter().map(|run| run.join().unwrap()).collect()
+        });
+        let (made, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+        assert!(!made.is_empty(), "{round}: {refused:?}");
+        for result in refused {
+            let (jet, text) = error_of(result);
+            let busy = jet == -1032 && text.contains("another run is writing");
+            let done = jet == -1814 && text.contains("the destination exists");
+            assert!(busy || done, "{round}: {text}");
+        }
+        assert!(std::fs::read(dir.path().join("b")).unwrap() == bytes);
+        std::fs::remove_file(dir.path().join("b")).unwrap();
+        let left = std::fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(left, 1, "{round}: only the source");
+    }
 }
 
 #[test]

@@ -158,7 +158,7 @@ impl Session {
     }
 
     fn document<T: Serialize>(
-        &self,
+        &mut self,
         status: ExitStatus,
         file: &Path,
         jet: JetError,
@@ -166,20 +166,32 @@ impl Session {
         findings: &[Finding],
         result: Option<&T>,
     ) {
-        let status = status.code();
-        let file = file.to_string_lossy().into_owned();
-        let mode = self.mode;
         let document = Document {
             schema: SCHEMA,
-            mode,
-            file,
+            mode: self.mode,
+            file: file.to_string_lossy().into_owned(),
             jet,
-            status,
+            status: status.code(),
             error,
             findings,
             result,
         };
-        match serde_json::to_string(&document) {
+        let line = serde_json::to_string(&document).or_else(|error| {
+            // What was done is done; but that nobody gets to read about it is no success.
+            let status = status.max(ExitStatus::Operational);
+            self.status = self.status.max(status);
+            serde_json::to_string(&Document::<()> {
+                schema: SCHEMA,
+                mode: document.mode,
+                file: document.file,
+                jet,
+                status: status.code(),
+                error: Some(format!("the report cannot be written as JSON: {error}")),
+                findings,
+                result: None,
+            })
+        });
+        match line {
             Ok(line) => write_out(&format!("{line}\n")),
             Err(error) => eprintln!("exutil: {error}"),
         }
@@ -272,4 +284,43 @@ pub fn write_out(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Instant;
+
+    use serde::{Serialize, Serializer};
+
+    use super::{Format, Session};
+    use crate::cli::exit::ExitStatus;
+    use crate::jet::JetError;
+
+    struct Unwritable;
+
+    impl Serialize for Unwritable {
+        fn serialize<S: Serializer>(&self, _serializer: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("no"))
+        }
+    }
+
+    #[test]
+    fn a_report_that_cannot_be_written_is_no_success() {
+        let mut session = Session {
+            format: Format::Json,
+            mode: "y",
+            started: Instant::now(),
+            status: ExitStatus::Clean,
+            jet: JetError::SUCCESS,
+            headed: false,
+            logo: false,
+            opened: false,
+        };
+        let layout = || unreachable!("nobody asked for it");
+        session.report(Path::new("x"), JetError::SUCCESS, &[], &5, layout);
+        assert_eq!(session.status(), ExitStatus::Clean);
+        session.report(Path::new("x"), JetError::SUCCESS, &[], &Unwritable, layout);
+        assert_eq!(session.close(), ExitStatus::Operational);
+    }
 }

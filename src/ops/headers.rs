@@ -67,6 +67,7 @@ pub struct HeaderReport {
 #[derive(Debug, Clone, Serialize)]
 pub struct StreamingPair {
     /// The streaming file.
+    #[serde(serialize_with = "crate::storage::path_text")]
     pub path: PathBuf,
     /// True when its signature is the database's.
     pub belongs: bool,

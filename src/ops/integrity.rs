@@ -31,6 +31,7 @@ pub struct IntegrityReport {
     #[serde(skip)]
     pub path: PathBuf,
     /// The flush map that was used.
+    #[serde(serialize_with = "crate::storage::path_text")]
     pub flush_map: Option<PathBuf>,
     /// What was found.
     #[serde(flatten)]

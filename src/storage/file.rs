@@ -1,6 +1,6 @@
 //! A file on disk.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, FileType, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,15 +21,16 @@ impl FileStorage {
     /// Opens for reading only: nothing that is done through it can change the file.
     ///
     /// # Errors
-    /// [`Error::Io`]; a directory is refused as such.
+    /// [`Error::Io`]; what is neither a file nor a disk is refused without being opened: `IsADirectory`, `InvalidInput`.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::io(path, "open", error))?;
-        let meta = file
-            .metadata()
-            .map_err(|error| Error::io(path, "open", error))?;
-        if meta.is_dir() {
-            return Err(Error::io(path, "open", io::ErrorKind::IsADirectory.into()));
-        }
+        let open = || {
+            check_kind(&std::fs::metadata(path)?)?;
+            let file = File::open(path)?;
+            // Another may have come to have the name.
+            check_kind(&file.metadata()?)?;
+            Ok(file)
+        };
+        let file = open().map_err(|error| Error::io(path, "open", error))?;
         Ok(Self {
             file,
             path: path.to_owned(),
@@ -58,13 +59,15 @@ impl FileStorage {
     /// Opens a file that exists for reading and writing.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// As [`FileStorage::open`].
     pub fn open_rw(path: &Path) -> Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path)
-            .map_err(|error| Error::io(path, "open for writing", error))?;
+        let open = || {
+            check_kind(&std::fs::metadata(path)?)?;
+            let file = OpenOptions::new().read(true).write(true).open(path)?;
+            check_kind(&file.metadata()?)?;
+            Ok(file)
+        };
+        let file = open().map_err(|error| Error::io(path, "open for writing", error))?;
         Ok(Self {
             file,
             path: path.to_owned(),
@@ -91,6 +94,32 @@ impl FileStorage {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Refuses what is neither a file nor a disk. A pipe would block when it is opened, until somebody writes to it; a
+/// character device ends nowhere, or tells no length.
+fn check_kind(meta: &Metadata) -> io::Result<()> {
+    let kind = meta.file_type();
+    if kind.is_file() || is_disk(kind) {
+        return Ok(());
+    }
+    Err(if kind.is_dir() {
+        io::ErrorKind::IsADirectory.into()
+    } else {
+        let what = "it is neither a file nor a disk, but a device, pipe or socket";
+        io::Error::new(io::ErrorKind::InvalidInput, what)
+    })
+}
+
+#[cfg(unix)]
+fn is_disk(kind: FileType) -> bool {
+    std::os::unix::fs::FileTypeExt::is_block_device(&kind)
+}
+
+/// There the system calls a disk a file.
+#[cfg(windows)]
+const fn is_disk(_kind: FileType) -> bool {
+    false
 }
 
 #[cfg(unix)]

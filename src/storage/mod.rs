@@ -12,6 +12,7 @@ mod memory;
 mod memory_disk;
 mod overlay;
 mod pages;
+mod path_text;
 
 use std::io;
 use std::time::SystemTime;
@@ -24,6 +25,7 @@ pub use memory::Memory;
 pub use memory_disk::MemoryDisk;
 pub use overlay::Overlay;
 pub use pages::{PageFault, Pages};
+pub use path_text::{PathText, keyed_path_text, path_text};
 
 /// A sequence of bytes with positioned access, shared between threads.
 pub trait Storage: Send + Sync {

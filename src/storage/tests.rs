@@ -183,3 +183,40 @@ fn a_new_name_comes_with_the_old_one_going() {
     assert!(file.modified().unwrap().is_some());
     assert!(RealDisk.rename(&a, &b).is_err());
 }
+
+/// A pipe would have it wait for ever, a character device has no end.
+#[cfg(unix)]
+#[test]
+fn only_files_and_disks_are_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let [pipe, link] = ["pipe", "link"].map(|name| dir.path().join(name));
+    let make = |program: &str, words: &[&std::ffi::OsStr]| {
+        let made = std::process::Command::new(program).args(words).status();
+        assert!(made.unwrap().success(), "{program}");
+    };
+    make("mkfifo", &[pipe.as_ref()]);
+    make("ln", &["-s".as_ref(), pipe.as_ref(), link.as_ref()]);
+    for path in [
+        &pipe,
+        &link,
+        std::path::Path::new("/dev/null"),
+        std::path::Path::new("/dev/zero"),
+    ] {
+        // In threads of their own, so that waiting fails the test instead of keeping it up.
+        let (tell, told) = std::sync::mpsc::channel();
+        let path = path.to_owned();
+        std::thread::spawn(move || {
+            for result in [RealDisk.open(&path), RealDisk.open_rw(&path)] {
+                let _ = tell.send(result.err());
+            }
+        });
+        for _ in 0..2 {
+            let result = told.recv_timeout(std::time::Duration::from_secs(20));
+            let error = result.expect("it waits").expect("it was opened");
+            assert!(error.to_string().contains("neither a file nor a disk"));
+            assert_eq!(error.jet().code(), -1812);
+        }
+    }
+    let error = RealDisk.open(dir.path()).err().unwrap();
+    assert_eq!(error.jet().code(), -1032);
+}

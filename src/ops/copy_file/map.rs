@@ -22,15 +22,75 @@ use serde::{Deserialize, Serialize};
 use super::names::Names;
 use super::ranges::Ranges;
 use crate::error::{Error, Result};
+use crate::format::bytes::all_zero;
 use crate::jet::JetError;
 use crate::storage::{Disk, Storage};
 
 /// What the file calls itself.
 const FORMAT: &str = "exutil copy map 1";
+/// How a map begins, of whatever version.
+const BEGIN: &[u8] = b"{\"format\":\"exutil copy map ";
 /// No map is longer: twice [`MAX_BAD`] ranges take less.
 const LONGEST: u64 = 16 << 20;
 /// Ranges that could not be read; a disk that has more of them needs other tools first. 4 MiB of memory.
 pub const MAX_BAD: usize = 1 << 18;
+
+/// What a file is that has the name of a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Likeness {
+    /// There is none.
+    Missing,
+    /// It is a map, maybe a damaged one.
+    Map,
+    /// It is empty, zero, or the very beginning of a map: a run was killed while it wrote it, or the power went.
+    Begun,
+    /// Somebody's.
+    Foreign,
+}
+
+impl Likeness {
+    /// Looks at a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn of(disk: &dyn Disk, path: &Path) -> Result<Self> {
+        if !disk.exists(path)? {
+            return Ok(Self::Missing);
+        }
+        let read = |error| Error::io(path, "read", error);
+        let file = match disk.open(path) {
+            Ok(file) => file,
+            // It has just been renamed.
+            Err(error) if error.jet() == JetError::FILE_NOT_FOUND && !disk.exists(path)? => {
+                return Ok(Self::Missing);
+            }
+            Err(error) => return Err(error),
+        };
+        let start = file.read_start(BEGIN.len()).map_err(read)?;
+        if start == BEGIN {
+            return Ok(Self::Map);
+        }
+        let len = file.len().map_err(read)?;
+        let is_zero = || -> Result<bool> {
+            let bytes = file.read_start(len as usize).map_err(read)?;
+            Ok(all_zero(&bytes))
+        };
+        if BEGIN.starts_with(&start) || len <= LONGEST && is_zero()? {
+            return Ok(Self::Begun);
+        }
+        Ok(Self::Foreign)
+    }
+
+    /// What to say of a file that is not ours and has the name of a map.
+    pub fn refuse(path: &Path) -> Error {
+        Error::Copy {
+            path: path.to_owned(),
+            jet: JetError::FILE_ALREADY_EXISTS,
+            what: "this file is in the way, and is no map of a copy".into(),
+            advice: Some("move it away, or name another destination with /d".into()),
+        }
+    }
+}
 
 /// What tells one source from another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,17 +164,23 @@ impl CopyMap {
     /// Reads the map that an earlier run left.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Copy`] when it is damaged or no map.
+    /// [`Error::Io`]; [`Error::Copy`] when it is damaged (-1018) or no map (-1814).
     pub fn load(disk: &dyn Disk, path: &Path) -> Result<Self> {
         let read = |error| Error::io(path, "read", error);
         let file = disk.open(path)?;
         let len = file.len().map_err(read)?;
         let bytes = file.read_start(len.min(LONGEST) as usize).map_err(read)?;
         let map = serde_json::from_slice::<Self>(&bytes).ok();
-        map.filter(Self::is_plausible).ok_or_else(|| Error::Copy {
+        if let Some(map) = map.filter(Self::is_plausible) {
+            return Ok(map);
+        }
+        if !bytes.starts_with(BEGIN) {
+            return Err(Likeness::refuse(path));
+        }
+        Err(Error::Copy {
             path: path.to_owned(),
             jet: JetError::READ_VERIFY_FAILURE,
-            what: "this is no map of a copy, or it is damaged".into(),
+            what: "this map of a copy is damaged, or of another version".into(),
             advice: Some("use --force without --resume to start over".into()),
         })
     }
@@ -153,15 +219,17 @@ impl CopyMap {
     /// What it says is finished must be durable before.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`]; [`Error::Copy`] when somebody's file has the name that the next map has while it is written.
     pub fn save(&mut self, disk: &dyn Disk, names: &Names) -> Result<()> {
         self.sum = self.hash();
         let path = &names.new_map;
         let write = |error| Error::io(path, "write", error);
         let mut text = serde_json::to_vec(self).map_err(|error| write(error.into()))?;
         text.push(b'\n');
-        if disk.exists(path)? {
-            disk.remove(path)?;
+        match Likeness::of(disk, path)? {
+            Likeness::Missing => {}
+            Likeness::Map | Likeness::Begun => disk.remove(path)?,
+            Likeness::Foreign => return Err(Likeness::refuse(path)),
         }
         let file = disk.create(path)?;
         file.write_at(0, &text).map_err(write)?;
@@ -175,7 +243,7 @@ impl CopyMap {
 
 #[cfg(test)]
 mod tests {
-    use super::{CopyMap, SourceId};
+    use super::{BEGIN, CopyMap, LONGEST, Likeness, SourceId};
     use crate::ops::copy_file::names::Names;
     use crate::storage::{Disk as _, MemoryDisk};
     use std::ops::Range;
@@ -239,6 +307,33 @@ mod tests {
     fn is_refused(names: &Names, content: Vec<u8>) -> bool {
         let disk = MemoryDisk::new([(names.map.clone(), content)]);
         CopyMap::load(&disk, &names.map).is_err()
+    }
+
+    #[test]
+    fn only_what_is_a_map_is_taken_for_one() {
+        let names = Names::new(Path::new("/d/x")).unwrap();
+        let likeness = |content: &[u8]| {
+            let disk = MemoryDisk::new([(names.map.clone(), content.to_vec())]);
+            Likeness::of(&disk, &names.map).unwrap()
+        };
+        let disk = MemoryDisk::default();
+        assert_eq!(Likeness::of(&disk, &names.map).unwrap(), Likeness::Missing);
+        map().save(&disk, &names).unwrap();
+        let text = disk.files()[&names.map].clone();
+        assert_eq!(likeness(&text), Likeness::Map);
+        assert_eq!(likeness(&text[..text.len() - 9]), Likeness::Map);
+        assert_eq!(likeness(&text[..BEGIN.len() - 1]), Likeness::Begun);
+        assert_eq!(likeness(b""), Likeness::Begun);
+        assert_eq!(likeness(&[0; 5000]), Likeness::Begun);
+        assert_eq!(likeness(&vec![0; LONGEST as usize + 1]), Likeness::Foreign);
+        for foreign in [b"{}".as_slice(), b"x", b"a map of my own", b"\0\0\0\x01"] {
+            assert_eq!(likeness(foreign), Likeness::Foreign);
+            let disk = MemoryDisk::new([(names.new_map.clone(), foreign.to_vec())]);
+            let error = map().save(&disk, &names).unwrap_err();
+            assert_eq!(error.jet().code(), -1814);
+            assert!(error.to_string().contains("x.map.new"), "{error}");
+            assert!(disk.files()[&names.new_map] == foreign && disk.files().len() == 1);
+        }
     }
 
     /// Also one whose sum is right.

@@ -13,6 +13,7 @@ mod prepare;
 mod ranges;
 mod reader;
 mod report;
+mod samples;
 mod target;
 mod verify;
 mod work;
@@ -62,9 +63,9 @@ pub fn copy_file(options: &CopyOptions, progress: &dyn Progress) -> Result<CopyR
 ///
 /// # Errors
 /// [`crate::error::Error::Io`] when a file cannot be opened or made, or the copy not be written or synced;
-/// [`crate::error::Error::Copy`] when source and destination are the same, a destination or an earlier run's part file is
-/// in the way, the part file belongs to another source, the source changes while it is read, or there is nothing
-/// to verify in it; [`crate::error::Error::NoDatabaseHeader`] when a database is to be verified whose page size nobody tells.
+/// [`crate::error::Error::Copy`] when source and destination are the same, the destination names a folder that is not
+/// there, a destination, an earlier run's part file or somebody's file is in the way, the part file belongs to another source
+/// or to a run that is under way, the source changes while it is read, or there is nothing to verify in it; [`crate::error::Error::NoDatabaseHeader`] when a database is to be verified whose page size nobody tells.
 pub fn copy_on(
     options: &CopyOptions,
     disk: &dyn Disk,

@@ -38,6 +38,15 @@ impl Names {
         })
     }
 
+    /// True when a path, by how it is written, can only be that of a folder: `DIR/`, `DIR/.`.
+    pub fn is_folder(path: &Path) -> bool {
+        let bytes = path.as_os_str().as_encoded_bytes();
+        let bytes = bytes.strip_suffix(b".").unwrap_or(bytes);
+        bytes
+            .last()
+            .is_some_and(|last| std::path::is_separator(char::from(*last)))
+    }
+
     /// The folder that all of them are in.
     pub fn dir(&self) -> &Path {
         self.dest.parent().unwrap_or_else(|| Path::new("/"))
@@ -46,5 +55,27 @@ impl Names {
     /// Every path.
     pub fn all(&self) -> [&Path; 4] {
         [&self.dest, &self.part, &self.map, &self.new_map]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Names;
+    use std::path::Path;
+
+    #[test]
+    fn folders_are_known_by_how_they_are_written() {
+        for (path, is_folder) in [
+            ("a/", true),
+            ("a/b//", true),
+            ("a/.", true),
+            ("/", true),
+            ("a", false),
+            ("a/b.", false),
+            ("a/b", false),
+            ("", false),
+        ] {
+            assert_eq!(Names::is_folder(Path::new(path)), is_folder, "{path}");
+        }
     }
 }

@@ -85,6 +85,22 @@ impl Ranges {
         found
     }
 
+    /// The bytes of the set that have these numbers, where its first has number 0.
+    pub fn counted(&self, numbers: &Range<u64>) -> Vec<Range<u64>> {
+        let mut before = 0;
+        let mut found = Vec::new();
+        for range in &self.0 {
+            let at = |number: u64| {
+                let number = number.clamp(before, before + (range.end - range.start));
+                range.start + (number - before)
+            };
+            found.push(at(numbers.start)..at(numbers.end));
+            before += range.end - range.start;
+        }
+        found.retain(|part| !part.is_empty());
+        found
+    }
+
     /// True when some byte of `range` is in the set.
     pub fn touches(&self, range: &Range<u64>) -> bool {
         let (first, behind) = self.touching(range);
@@ -168,6 +184,14 @@ mod tests {
             let count = inside.filter(|is| **is).count() as u64;
             assert_eq!(sum(ranges.inside(&part)), count);
             assert_eq!(sum(ranges.missing(&part)), part.end - part.start - count);
+            let in_set = (0..100).filter(|at| plain[*at as usize]);
+            let wanted = (part.start..part.end).map(|number| number as usize);
+            let all: Vec<u64> = in_set.collect();
+            let wanted: Vec<u64> = wanted
+                .filter_map(|number| all.get(number).copied())
+                .collect();
+            let counted = ranges.counted(&part).into_iter().flatten();
+            assert_eq!(counted.collect::<Vec<_>>(), wanted);
             let text = serde_json::to_string(&ranges).unwrap();
             assert_eq!(serde_json::from_str::<Ranges>(&text).unwrap(), ranges);
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::ranges::Ranges;
 use crate::format::filekind::FileKind;
@@ -61,10 +61,10 @@ pub struct Verified {
 #[derive(Debug, Clone, Serialize)]
 pub struct CopyReport {
     /// The source.
-    #[serde(serialize_with = "lossy")]
+    #[serde(serialize_with = "crate::storage::path_text")]
     pub source: PathBuf,
     /// The destination.
-    #[serde(serialize_with = "lossy")]
+    #[serde(serialize_with = "crate::storage::path_text")]
     pub dest: PathBuf,
     /// What became of it.
     pub outcome: CopyOutcome,
@@ -108,15 +108,11 @@ pub struct CopyReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Kept {
     /// What was copied.
-    #[serde(serialize_with = "lossy")]
+    #[serde(serialize_with = "crate::storage::path_text")]
     pub part: PathBuf,
     /// What of it is good.
-    #[serde(serialize_with = "lossy")]
+    #[serde(serialize_with = "crate::storage::path_text")]
     pub map: PathBuf,
-}
-
-fn lossy<S: Serializer>(path: &std::path::Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&path.to_string_lossy())
 }
 
 impl CopyReport {

@@ -24,6 +24,26 @@ pub struct Target {
 }
 
 impl Target {
+    /// Nothing is written yet.
+    pub fn new(file: Box<dyn Storage>, path: PathBuf, fresh: bool) -> Self {
+        Self {
+            file,
+            path,
+            fresh,
+            left_out: 0,
+            written: 0,
+        }
+    }
+
+    /// Its length now.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn bytes(&self) -> Result<u64> {
+        let len = self.file.len();
+        len.map_err(|error| Error::io(&self.path, "read", error))
+    }
+
     /// Writes bytes, but for blocks of zeroes where the file holds zeroes anyway.
     ///
     /// # Errors
@@ -115,14 +135,8 @@ mod tests {
 
     fn target(content: Vec<u8>, fresh: bool) -> (Target, &'static Mutex<Vec<(u64, usize)>>) {
         let writes: &'static Mutex<_> = Box::leak(Box::default());
-        let target = Target {
-            file: Box::new(Listening(Memory::new(content), writes)),
-            path: "x".into(),
-            fresh,
-            left_out: 0,
-            written: 0,
-        };
-        (target, writes)
+        let file = Box::new(Listening(Memory::new(content), writes));
+        (Target::new(file, "x".into(), fresh), writes)
     }
 
     #[test]

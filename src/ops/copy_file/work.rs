@@ -29,10 +29,11 @@ pub fn run(options: &CopyOptions, disk: &dyn Disk, progress: &dyn Progress) -> R
     let source = disk.open(&options.source)?;
     let id = SourceId::of(&options.source, source.as_ref())?;
     let names = prepare::names(options, disk)?;
-    let (target, map, finished) = match prepare::begin(options, disk, &names, &id)? {
-        Begin::Part(target, map) => (target, map, false),
-        Begin::Finished(target, map) => (target, map, true),
-    };
+    let (target, map, finished) =
+        match prepare::begin(options, disk, &names, (&id, source.as_ref()))? {
+            Begin::Part(target, map) => (target, map, false),
+            Begin::Finished(target, map) => (target, map, true),
+        };
     let mut work = Work {
         options,
         disk,
@@ -394,7 +395,7 @@ impl Work<'_> {
             return;
         }
         let (disk, names) = (self.disk, self.names);
-        drop(self.target);
+        // As long as the part file is open nobody else takes it.
         if self.options.resume {
             let _ = disk.remove(&names.map);
         }

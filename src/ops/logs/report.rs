@@ -120,6 +120,7 @@ pub enum StreamEntry {
     /// A file that is there.
     Log {
         /// Its path.
+        #[serde(serialize_with = "crate::storage::path_text")]
         path: PathBuf,
         /// Its generation, if the header can be read.
         generation: Option<Generation>,
@@ -151,6 +152,7 @@ pub struct StreamReport {
     /// The base name as it was asked for.
     pub base: String,
     /// Where the logs are.
+    #[serde(serialize_with = "crate::storage::path_text")]
     pub dir: PathBuf,
     /// Logs and holes in order.
     pub entries: Vec<StreamEntry>,

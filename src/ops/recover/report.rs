@@ -18,6 +18,7 @@ use crate::recover::{Counts, PoolCounts};
 #[derive(Debug, Clone, Serialize)]
 pub struct DatabaseReport {
     /// The file.
+    #[serde(serialize_with = "crate::storage::path_text")]
     pub path: PathBuf,
     /// Its state before; `None` when the recovery made it.
     pub state_before: Option<DbState>,
@@ -61,10 +62,13 @@ pub struct RecoverReport {
     /// Databases that were left alone.
     pub skipped: Vec<Skipped>,
     /// Logs that were removed.
+    #[serde(serialize_with = "crate::storage::path_text")]
     pub removed_logs: Vec<PathBuf>,
     /// How to go back.
+    #[serde(serialize_with = "crate::storage::path_text")]
     pub undo_file: Option<PathBuf>,
     /// Interrupted recoveries that were taken back first.
+    #[serde(serialize_with = "crate::storage::path_text")]
     pub taken_back: Vec<PathBuf>,
     /// What is worth knowing.
     #[serde(skip)]

@@ -88,12 +88,15 @@ pub struct RestoreReport {
     /// Where the set came from.
     pub environment: RestoreEnvironment,
     /// How the end of each database's backup is known.
+    #[serde(serialize_with = "crate::storage::keyed_path_text")]
     pub ends: Vec<(PathBuf, EndOfBackup)>,
     /// Generations of logs that were played forward.
     pub played_forward: Option<(Generation, Generation)>,
     /// Databases that were copied, from where and whereto.
+    #[serde(serialize_with = "crate::storage::path_text")]
     pub copied: Vec<(PathBuf, PathBuf)>,
     /// Files of the set that are gone.
+    #[serde(serialize_with = "crate::storage::path_text")]
     pub removed: Vec<PathBuf>,
     /// The recovery itself.
     #[serde(flatten)]

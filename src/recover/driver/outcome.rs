@@ -64,6 +64,7 @@ pub struct Skipped {
     /// What the log calls it.
     pub logged_path: String,
     /// Where it was looked for.
+    #[serde(serialize_with = "crate::storage::path_text")]
     pub path: Option<PathBuf>,
     /// Why.
     pub reason: Reason,
