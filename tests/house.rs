@@ -29,6 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["error", "format", "jet", "log", "progress", "storage"],
     ),
     ("build", &["format", "log", "tree"]),
+    ("rebuild", &["db", "format", "progress", "storage", "tree"]),
     (
         "check",
         &["db", "format", "problem", "progress", "storage", "tree"],

@@ -13,6 +13,8 @@ pub const SPACE_HEADER: usize = 16;
 const MULTIPLE: u8 = 1;
 const NON_UNIQUE: u8 = 2;
 const VERSION_2: u8 = 4;
+/// First byte of a root's header that holds more than the space header: that, and the highest auto-increment value.
+const HAS_BOTH: u8 = 3;
 /// Least number of pages by which an object grows. [format notes 5.6]
 const GROW_MIN: u32 = 4;
 /// It grows by this part of what it has, so that even the largest object has so few extents that
@@ -298,6 +300,31 @@ impl SpacePlan {
         header[8] = flags;
         header[12..16].copy_from_slice(&last.to_le_bytes());
         header
+    }
+
+    /// What stands in front of all nodes of the root: the space header, and the highest auto-increment value where the root
+    /// keeps it; then a byte in front says what follows, in the order of its bits. [format notes 2.6]
+    #[must_use]
+    pub fn root_header(
+        &self,
+        non_unique: bool,
+        version_2: bool,
+        auto_increment: Option<u64>,
+    ) -> Vec<u8> {
+        let header = self.header(non_unique, version_2);
+        match auto_increment {
+            None => header.to_vec(),
+            Some(highest) => [&[HAS_BOTH][..], &header, &highest.to_le_bytes()].concat(),
+        }
+    }
+
+    /// Bytes of [`SpacePlan::root_header`].
+    #[must_use]
+    pub const fn root_header_len(auto_increment: Option<u64>) -> usize {
+        match auto_increment {
+            None => SPACE_HEADER,
+            Some(_) => 1 + SPACE_HEADER + size_of::<u64>(),
+        }
     }
 
     /// Bit i: page FDP + 1 + i is free. [format notes 5.2]
