@@ -36,8 +36,15 @@ impl<'d> Sound<'d> {
         let header = SpaceHeader::parse(page.external_header())
             .filter(|_| page.flags().is_root())
             .ok_or_else(|| corrupt(name, root, "no root of a tree".to_owned()))?;
+        // The engine's repair makes indexes whose pages do not say that keys may repeat; the space header always does.
+        // [verified: c-bad-internal]
+        let repeats = if header.is_non_unique() {
+            PageFlags::NON_UNIQUE
+        } else {
+            0
+        };
         Ok(TreeHead {
-            flags: page.flags(),
+            flags: PageFlags::new(page.flags().bits() | repeats),
             auto_increment: header.auto_increment,
         })
     }
