@@ -29,7 +29,10 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["error", "format", "jet", "log", "progress", "storage"],
     ),
     ("build", &["format", "log", "tree"]),
-    ("rebuild", &["db", "format", "progress", "storage", "tree"]),
+    (
+        "rebuild",
+        &["db", "format", "jet", "progress", "storage", "tree"],
+    ),
     (
         "check",
         &["db", "format", "problem", "progress", "storage", "tree"],

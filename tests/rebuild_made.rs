@@ -18,6 +18,7 @@ use exutil::damage::{Damage, damage};
 use exutil::db::Database;
 use exutil::format::ids::{DbTime, Objid, PageSize};
 use exutil::format::schema::{Coltyp, Fid};
+use exutil::jet::JetError;
 use exutil::progress::Silent;
 use exutil::rebuild::{
     self, Filter, Node, Options, RebuildError, Rebuilt, Sound, Source, SourceError, TreeHead,
@@ -397,4 +398,48 @@ fn trees_are_told_by_their_ids() {
     assert_eq!(rebuilt.roots[&Objid::CATALOG].get(), 4);
     assert_eq!(rebuilt.roots[&Objid::CATALOG_SHADOW].get(), 24);
     assert_eq!(rebuilt.objid_last, database(&bytes).header().objid_last);
+}
+
+/// A catalog that names one tree twice would have it copied as often as it names it.
+struct Twice<'d>(Without<'d>);
+
+impl Source for Twice<'_> {
+    fn page_size(&self) -> PageSize {
+        self.0.page_size()
+    }
+    fn update_major(&self) -> u32 {
+        self.0.update_major()
+    }
+    fn pages(&self) -> u64 {
+        0
+    }
+    fn catalog_head(&self) -> Result<TreeHead, SourceError> {
+        self.0.catalog_head()
+    }
+    fn catalog(&self, show: &mut dyn FnMut(Node<'_>)) -> Result<(), SourceError> {
+        self.0.catalog(show)?;
+        self.0.catalog(show)
+    }
+    fn head(&self, tree: &TreeInfo) -> Result<TreeHead, SourceError> {
+        self.0.head(tree)
+    }
+    fn nodes(
+        &self,
+        tree: &TreeInfo,
+        show: &mut dyn FnMut(Node<'_>) -> ControlFlow<()>,
+    ) -> Result<(), SourceError> {
+        self.0.nodes(tree, show)
+    }
+}
+
+#[test]
+fn a_tree_is_copied_once() {
+    let bytes = one_table();
+    let db = database(&bytes);
+    let source = Twice(Without(Sound::new(&db), b"no such key".to_vec()));
+    let out = Memory::default();
+    let error =
+        rebuild::write(&source, &out, &options(&db, 0), &mut keep_all, &Silent).unwrap_err();
+    assert!(matches!(error, RebuildError::Twice(_)), "{error}");
+    assert_eq!(error.jet(), JetError::CATALOG_CORRUPTED);
 }

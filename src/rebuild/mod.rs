@@ -28,6 +28,7 @@ use crate::db::catalog::RowFault;
 use crate::format::dbheader::DbHeader;
 use crate::format::ids::{DbTime, Objid, PageSize, Pgno};
 use crate::format::page::PageFlags;
+use crate::jet::JetError;
 use crate::progress::Progress;
 use crate::storage::Storage;
 use crate::tree::space::{SpacePlan, first_user_page};
@@ -114,6 +115,9 @@ pub enum RebuildError {
         /// What is wrong.
         fault: RowFault,
     },
+    /// Two trees of one object id.
+    #[error("the catalog names object {0} twice")]
+    Twice(Objid),
     /// Nodes that do not make a tree: out of order, empty, too large.
     #[error("{tree}: {what}")]
     Tree {
@@ -134,6 +138,19 @@ pub enum RebuildError {
 }
 
 impl RebuildError {
+    /// The JET number.
+    #[must_use]
+    pub fn jet(&self) -> JetError {
+        match self {
+            Self::Source(error) => error.jet,
+            Self::Row { .. } | Self::Twice(_) => JetError::CATALOG_CORRUPTED,
+            Self::Tree { .. } | Self::Fragmented(_) => JetError::DATABASE_CORRUPTED,
+            Self::TooManyPages => JetError::DISK_FULL,
+            Self::Io(error) if error.kind() == io::ErrorKind::StorageFull => JetError::DISK_FULL,
+            Self::Io(_) => JetError::DISK_IO,
+        }
+    }
+
     /// Names the tree.
     fn in_tree(tree: &str, error: TreeError<Self>) -> Self {
         match error {
@@ -158,6 +175,18 @@ pub fn write(
     progress: &dyn Progress,
 ) -> Result<Rebuilt, RebuildError> {
     progress.start(source.pages());
+    let result = write_all(source, out, options, filter, progress);
+    progress.finish();
+    result
+}
+
+fn write_all(
+    source: &dyn Source,
+    out: &dyn Storage,
+    options: &Options,
+    filter: &mut Filter<'_>,
+    progress: &dyn Progress,
+) -> Result<Rebuilt, RebuildError> {
     let plan = Plan::read(source)?;
     let form = Form {
         page_size: source.page_size(),
@@ -183,7 +212,6 @@ pub fn write(
     if let Some(header) = &options.header {
         job.header(header, dbtime, objid_last)?;
     }
-    progress.finish();
     Ok(Rebuilt {
         last_page,
         bytes,

@@ -1,6 +1,6 @@
 //! What is to be written: the catalog's rows, and in what order the trees that they name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::RebuildError;
@@ -110,7 +110,7 @@ impl Plan {
         };
         let mut trees: BTreeMap<Objid, TablePlan> = BTreeMap::new();
         let mut objid_last = 0;
-        let mut wrong = None;
+        let (mut wrong, mut seen) = (None, BTreeSet::new());
         source.catalog(&mut |node| {
             let row = match CatalogRow::with_layout(node.data, layout) {
                 Ok(row) => row,
@@ -131,7 +131,10 @@ impl Plan {
             rows.rows.push(stored);
             if tree_kind(row.kind).is_some() {
                 objid_last = objid_last.max(row.id);
-                add(&mut trees, &row);
+                // A damaged catalog could otherwise have the same tree copied a thousand times.
+                if add(&mut trees, &row) && !seen.insert(row.id) {
+                    wrong.get_or_insert(RebuildError::Twice(Objid::new(row.id)));
+                }
             }
         })?;
         if let Some(error) = wrong {
@@ -181,7 +184,8 @@ impl Plan {
     }
 }
 
-fn add(trees: &mut BTreeMap<Objid, TablePlan>, row: &CatalogRow) {
+/// Enters the tree that a row is about; false when it has none of its own.
+fn add(trees: &mut BTreeMap<Objid, TablePlan>, row: &CatalogRow) -> bool {
     let plan = trees.entry(row.table).or_insert_with(|| TablePlan {
         data: None,
         children: Vec::new(),
@@ -190,10 +194,10 @@ fn add(trees: &mut BTreeMap<Objid, TablePlan>, row: &CatalogRow) {
     // The primary index is the table's own tree. A tree without a root has not been made yet.
     let is_primary = row.kind == CatalogType::Index && row.id == row.table.get();
     if is_primary || row.coltyp_or_root == 0 {
-        return;
+        return false;
     }
     let Some(kind) = tree_kind(row.kind) else {
-        return;
+        return false;
     };
     let density = Some(row.space_usage).filter(|percent| (1..=100).contains(percent));
     let mut tree = TreeInfo {
@@ -217,4 +221,5 @@ fn add(trees: &mut BTreeMap<Objid, TablePlan>, row: &CatalogRow) {
         TreeKind::LongValues => plan.children.insert(0, tree),
         TreeKind::Index | TreeKind::SlvAvail | TreeKind::SlvSpaceMap => plan.children.push(tree),
     }
+    true
 }
