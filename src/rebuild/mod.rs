@@ -1,7 +1,7 @@
 //! A database written anew, compactly, from the trees of another: what repair and defragmentation share.
 //!
 //! A [`Source`] shows the rows of a catalog and the nodes of each tree in key order; [`Sound`] is the one that reads a
-//! sound database. [`write`] makes a new file of them:
+//! sound database. [`write()`] makes a new file of them:
 //!
 //! * Object ids, long value ids and records stay as they are, so that every reference in a row stays right; only
 //!   the root pages in the catalog's rows change.

@@ -303,3 +303,65 @@ pub fn seek<'b>(
     }
     Err(Failure::TooDeep)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Descent, Visit};
+    use crate::build::{Column, DatabaseBuilder, Index, Options, Row, Table, format_of};
+    use crate::db::Database;
+    use crate::format::ids::{PageSize, Pgno};
+    use crate::format::schema::Coltyp;
+    use crate::storage::{Fault, Faulty, Memory};
+
+    /// A table of a few hundred leaves, and its root.
+    fn table() -> (Vec<u8>, Pgno) {
+        let options = Options::new(PageSize::K4, format_of(290).unwrap(), 1);
+        let out = std::io::Cursor::new(Vec::new());
+        let mut builder = DatabaseBuilder::new(out, options).unwrap();
+        let mut table = Table::new("t");
+        let id = table.add(Column::fixed("id", Coltyp::Long));
+        let value = table.add(Column::variable("v", Coltyp::Binary));
+        table.primary(Index::new("pk").ascending(id));
+        let row = |n: i32| Row::new().set(id, n.to_le_bytes()).set(value, [7; 250]);
+        let info = builder.add_table(table, (0..5000).map(row)).unwrap();
+        (builder.finish().unwrap().0.into_inner(), info.root)
+    }
+
+    /// Leaves in the order of the walk, and pages that are left out.
+    fn walked(bytes: &[u8], root: Pgno, faults: Vec<Fault>) -> (Vec<Pgno>, Vec<Pgno>) {
+        let storage = Faulty::new(Memory::new(bytes.to_vec()), faults);
+        let db = Database::from_storage(Box::new(storage), Path::new("t"), None).unwrap();
+        let (mut leaves, mut failed) = (Vec::new(), Vec::new());
+        Descent::new(&db, root).walk(&mut |visit| match visit {
+            Visit::Internal(..) => {}
+            Visit::Leaf(pgno, page) => {
+                assert_eq!(page.own_pgno().unwrap_or(pgno), pgno);
+                leaves.push(pgno);
+            }
+            Visit::Failed(pgno, ..) => failed.push(pgno),
+        });
+        (leaves, failed)
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_read_costs_no_neighbour() {
+        let (mut bytes, root) = table();
+        let (all, failed) = walked(&bytes, root, Vec::new());
+        assert!(all.len() > 300 && failed.is_empty());
+        let bad = all[150];
+        let offset = bad.offset(PageSize::K4);
+        let others: Vec<_> = all.iter().copied().filter(|leaf| *leaf != bad).collect();
+        let sector = Fault::BadRange { offset, len: 512 };
+        assert_eq!(
+            walked(&bytes, root, vec![sector]),
+            (others.clone(), vec![bad])
+        );
+        // One wrong bit is corrected, many are not.
+        bytes[offset as usize + 100] ^= 4;
+        assert_eq!(walked(&bytes, root, Vec::new()).0, all);
+        bytes[offset as usize + 200..][..50].fill(0xA5);
+        assert_eq!(walked(&bytes, root, Vec::new()), (others, vec![bad]));
+    }
+}
