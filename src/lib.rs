@@ -2,7 +2,8 @@
 //!
 //! The rooms, each using only those before it: [`format`](mod@format) (bytes and values), [`storage`]
 //! (files and pages), [`tree`] and [`db`] (B+ trees, space, catalog), [`log`] (log streams), [`ops`] (what a user asks for);
-//! beside them [`error`], [`jet`], [`problem`], [`progress`]. [`build`] writes databases from nothing.
+//! beside them [`error`], [`jet`], [`problem`], [`progress`]. [`build`] writes databases from nothing, [`rebuild`] from
+//! the trees of another.
 //! The command line ([`cli`], a feature) only translates.
 
 pub mod build;
@@ -16,6 +17,7 @@ pub mod log;
 pub mod ops;
 pub mod problem;
 pub mod progress;
+pub mod rebuild;
 pub mod recover;
 pub mod storage;
 pub mod tree;

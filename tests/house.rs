@@ -30,6 +30,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("build", &["format", "log", "tree"]),
     (
+        "rebuild",
+        &["db", "format", "jet", "progress", "storage", "tree"],
+    ),
+    (
         "check",
         &["db", "format", "problem", "progress", "storage", "tree"],
     ),

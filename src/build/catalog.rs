@@ -7,14 +7,14 @@ use super::core::Core;
 use super::error::BuildError;
 use super::objids;
 use super::schema::{CODE_PAGE_ASCII, CODE_PAGE_UNICODE, Column, Index, Row, Table};
-use super::space::{Extent, ObjectSpace};
 use super::table::{LV_DENSITY, Placed, Secondary, TableWriter};
-use crate::format::ids::{Objid, PageSize, Pgno};
+use crate::format::ids::{Objid, Pgno};
 use crate::format::keys::{DEFAULT_KEY_MOST, TupleLimits};
 use crate::format::record::encode::FIXED_START;
 use crate::format::schema::{
     CatalogType, Coltyp, FidKind, KeySegment, column_flags, index_flags, table_flags,
 };
+use crate::tree::space::{CATALOG, CATALOG_NAMES, CATALOG_TABLES, Run, SpacePlan, shadow_extent};
 
 /// Column ids of the catalog. [format notes 6.2]
 mod fid {
@@ -92,17 +92,13 @@ const LCMAP_FLAGS: u32 = 0x0003_0401;
 /// Root flag of table rows: true.
 const ROOT_FLAG: u8 = 0xFF;
 
-/// Page numbers that never vary. [format notes 5.9]
-const CATALOG: Extent = Extent::new(4, 20);
-const INDEX_PAGES: u32 = 3;
-const SHADOW_ROOT: u32 = 24;
 const NAME_INDEX: Placed = Placed {
     objid: Objid::new(4),
-    root: Pgno::new(7),
+    root: Pgno::new(CATALOG_NAMES.first),
 };
 const ROOT_OBJECTS_INDEX: Placed = Placed {
     objid: Objid::new(5),
-    root: Pgno::new(10),
+    root: Pgno::new(CATALOG_TABLES.first),
 };
 /// Last object id that the catalogs and their indexes have.
 const LAST_CATALOG_OBJID: u32 = 5;
@@ -132,22 +128,6 @@ pub(super) fn system_trees() -> Vec<(u32, Objid, CatalogType)> {
 pub(super) struct CatalogRow {
     pub key: (Objid, CatalogType, u32),
     row: Row,
-}
-
-/// Pages of the shadow catalog's first extent. [format notes 5.9]
-const fn shadow_extent(major: u32, page_size: PageSize) -> Extent {
-    let pages = match (major, page_size) {
-        (0..0x14, _) => 9,
-        (_, PageSize::K2) => 6,
-        _ => 5,
-    };
-    Extent::new(SHADOW_ROOT, pages)
-}
-
-/// The first page that no system table has from the start.
-pub(super) const fn first_user_page(major: u32, page_size: PageSize) -> u32 {
-    let shadow = shadow_extent(major, page_size);
-    shadow.first + shadow.count
 }
 
 /// Adds the rows of a finished table: itself, its columns, indexes and long value tree.
@@ -329,25 +309,26 @@ pub(super) fn write<W: Write + Seek>(core: &mut Core<W>) -> Result<(), BuildErro
         root: Pgno::new(first),
     };
     let main_place = placed(Objid::CATALOG, CATALOG.first);
-    let shadow_place = placed(Objid::CATALOG_SHADOW, SHADOW_ROOT);
+    let shadow_place = placed(Objid::CATALOG_SHADOW, shadow_space.first);
     describe(core, &main, main_place, (&indexes, None));
     describe(core, &shadow, shadow_place, (&[], None));
     let mut rows = std::mem::take(&mut core.catalog);
     rows.sort_unstable_by_key(|row| row.key);
 
     let root = Pgno::new(1);
-    let mut space = ObjectSpace::multiple(CATALOG, root);
+    let mut space = SpacePlan::multiple(CATALOG, root);
     let secondary = indexes
         .into_iter()
         .map(|(index, placed)| {
-            let run = space.take_run(INDEX_PAGES);
-            let run = run.unwrap_or(Extent::new(placed.root.get(), INDEX_PAGES));
-            let space = ObjectSpace::multiple(run, space.fdp());
+            let pages = CATALOG_NAMES.count;
+            let run = space.take_run(pages);
+            let run = run.unwrap_or(Run::new(placed.root.get(), pages));
+            let space = SpacePlan::multiple(run, space.fdp());
             Secondary::new(&main, index, placed.objid, Some(space))
         })
         .collect();
     write_one(core, (main, Objid::CATALOG), space, secondary, &rows)?;
-    let space = ObjectSpace::multiple(shadow_space, root);
+    let space = SpacePlan::multiple(shadow_space, root);
     let shadow = (shadow, Objid::CATALOG_SHADOW);
     write_one(core, shadow, space, Vec::new(), &rows)
 }
@@ -355,7 +336,7 @@ pub(super) fn write<W: Write + Seek>(core: &mut Core<W>) -> Result<(), BuildErro
 fn write_one<W: Write + Seek>(
     core: &mut Core<W>,
     (table, objid): (Table, Objid),
-    space: ObjectSpace,
+    space: SpacePlan,
     secondary: Vec<Secondary>,
     rows: &[CatalogRow],
 ) -> Result<(), BuildError> {

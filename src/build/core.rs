@@ -4,18 +4,17 @@ use std::io::{Seek, Write};
 
 use super::catalog::CatalogRow;
 use super::error::BuildError;
-use super::file::{DbFile, RootOnly};
-use super::space::{Extent, ObjectSpace, SPACE_HEADER};
+use super::file::DbFile;
 use crate::format::ids::{DbTime, Objid, PageSize, Pgno};
-use crate::format::page::{NodeFlags, PageFlags};
+use crate::format::page::PageFlags;
 use crate::format::version::DbFormat;
+use crate::tree::space::{self, SPACE_HEADER, SpacePlan};
+use crate::tree::stores;
 use crate::tree::{FinishedTree, TreeSpec, TreeWriter};
 
 /// First revision whose pages have the new checksum. [format notes 12.1]
 const NEW_CHECKSUM_SINCE: u32 = 0xB;
-/// First revision of the space header's second version. [format notes 5.1]
-const SPACE_HEADER_2_SINCE: u32 = 0xD;
-/// Space trees are written full: nothing is ever inserted here.
+/// Of no account for a tree that is finished.
 const FULL: u8 = 100;
 
 /// The shared state.
@@ -48,7 +47,11 @@ impl<W: Write + Seek> Core<W> {
     /// Begins a tree; every tree is written at a later time than the one before.
     pub fn tree(&mut self, root: Pgno, objid: Objid, flags: PageFlags, density: u8) -> TreeWriter {
         self.clock += 1;
-        TreeWriter::new(TreeSpec {
+        TreeWriter::new(self.spec(root, objid, flags, density))
+    }
+
+    const fn spec(&self, root: Pgno, objid: Objid, flags: PageFlags, density: u8) -> TreeSpec {
+        TreeSpec {
             page_size: self.page_size,
             root,
             objid,
@@ -56,55 +59,26 @@ impl<W: Write + Seek> Core<W> {
             dbtime: DbTime::new(self.clock),
             root_header: SPACE_HEADER,
             density,
-        })
+        }
     }
 
     /// Writes the root of a finished tree and its space trees.
     pub fn close(
         &mut self,
-        space: &ObjectSpace,
+        space: &SpacePlan,
         objid: Objid,
         flags: PageFlags,
         finished: FinishedTree,
     ) -> Result<(), BuildError> {
         let non_unique = flags.any(PageFlags::NON_UNIQUE);
-        let version_2 = self.format.major >= SPACE_HEADER_2_SINCE;
-        let mut root = finished.root;
-        let header = space.header(non_unique, version_2);
-        root.set_external_header(&header)
-            .map_err(|error| BuildError::Tree {
-                tree: format!("object {objid}"),
-                problem: error.to_string(),
-            })?;
-        self.file.put(space.fdp(), &root.seal())?;
-        if let Some((owned, available)) = space.trees() {
-            self.space_tree(owned, objid, flags, space.owned())?;
-            self.space_tree(available, objid, flags, space.free())?;
-        }
-        Ok(())
-    }
-
-    /// One node per extent: last page big-endian, number of pages. [format notes 5.3, 5.4]
-    fn space_tree(
-        &mut self,
-        root: Pgno,
-        objid: Objid,
-        flags: PageFlags,
-        extents: &[Extent],
-    ) -> Result<(), BuildError> {
-        let flags = PageFlags::new(flags.bits() | PageFlags::SPACE_TREE);
-        let mut tree = self.tree(root, objid, flags, FULL);
-        let mut store = RootOnly {
-            file: &mut self.file,
-            objid: objid.get(),
+        let header = space.header(non_unique, space::has_version_2(self.format.major));
+        let spec = self.spec(space.fdp(), objid, flags, FULL);
+        let clock = &mut self.clock;
+        let next_time = || {
+            *clock += 1;
+            DbTime::new(*clock)
         };
-        let name = |error| BuildError::in_tree("space tree", error);
-        for extent in extents {
-            let (key, data) = (extent.last().to_be_bytes(), extent.count.to_le_bytes());
-            tree.push(&mut store, &key, &data, NodeFlags::default())
-                .map_err(name)?;
-        }
-        let finished = tree.finish(&mut store).map_err(name)?;
-        self.file.put(root, &finished.root.seal())
+        stores::close_tree(&mut self.file, spec, space, &header, finished, next_time)
+            .map_err(|error| BuildError::in_tree(&format!("object {objid}"), error))
     }
 }

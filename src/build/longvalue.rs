@@ -3,11 +3,12 @@
 use std::io::{Seek, Write};
 
 use super::error::BuildError;
-use super::file::{ChildStore, DbFile, TableStore};
-use super::space::ObjectSpace;
+use super::file::DbFile;
 use crate::format::ids::{Objid, PageSize};
 use crate::format::page::NodeFlags;
 use crate::tree::TreeWriter;
+use crate::tree::space::SpacePlan;
+use crate::tree::stores::{ChildStore, TableStore};
 
 /// Long value ids of 8 bytes begin here. [format notes 8.1]
 const FIRST_LID64: u64 = 0x8000_0000_8000_0001;
@@ -26,7 +27,7 @@ pub(super) const fn chunk_size(size: PageSize) -> usize {
 /// The tree being written.
 pub(super) struct LongValues {
     pub tree: TreeWriter,
-    pub space: ObjectSpace,
+    pub space: SpacePlan,
     pub objid: Objid,
     next: u64,
     lid_bytes: usize,
@@ -36,7 +37,7 @@ pub(super) struct LongValues {
 impl LongValues {
     pub const fn new(
         tree: TreeWriter,
-        space: ObjectSpace,
+        space: SpacePlan,
         objid: Objid,
         page_size: PageSize,
         lid_bytes: usize,
@@ -55,7 +56,7 @@ impl LongValues {
     pub fn add<W: Write + Seek>(
         &mut self,
         file: &mut DbFile<W>,
-        table: &mut ObjectSpace,
+        table: &mut SpacePlan,
         bytes: &[u8],
     ) -> Result<[u8; 8], BuildError> {
         let lid = self.next;
@@ -77,7 +78,7 @@ impl LongValues {
     pub fn push<W: Write + Seek>(
         &mut self,
         file: &mut DbFile<W>,
-        table: &mut ObjectSpace,
+        table: &mut SpacePlan,
         key: &[u8],
         data: &[u8],
     ) -> Result<(), BuildError> {

@@ -41,7 +41,6 @@ mod objids;
 mod old_log;
 mod options;
 mod schema;
-mod space;
 mod table;
 mod values;
 
@@ -49,11 +48,12 @@ use std::io::{Seek, Write};
 
 use self::core::Core;
 use self::file::DbFile;
-use self::space::{Extent, ObjectSpace};
 use self::table::Secondary;
 use crate::format::dbheader::{DbHeader, DbState};
 use crate::format::ids::{DbTime, Generation, Objid, Pgno};
 use crate::format::stamp::Lgpos;
+use crate::tree::space::{self, Run, SpacePlan};
+use crate::tree::stores::{PageFile as _, RootOnly};
 
 pub use backup::stamp_backup;
 pub use error::BuildError;
@@ -82,7 +82,7 @@ pub struct DatabaseBuilder<W> {
     core: Core<W>,
     options: Options,
     /// First page of `MSysObjids`, where the format has it.
-    objids: Option<Extent>,
+    objids: Option<Run>,
 }
 
 impl<W: Write + Seek> DatabaseBuilder<W> {
@@ -94,7 +94,7 @@ impl<W: Write + Seek> DatabaseBuilder<W> {
         if let Some(fault) = options.fault() {
             return Err(BuildError::Format(fault));
         }
-        let first = catalog::first_user_page(options.format.major, options.page_size);
+        let first = space::first_user_page(options.format.major, options.page_size);
         let mut file = DbFile::new(out, options.page_size, first);
         let objids = if options.format.major >= objids::SINCE {
             Some(file.take(1)?)
@@ -127,7 +127,7 @@ impl<W: Write + Seek> DatabaseBuilder<W> {
         catalog::check_table(&table)?;
         let objid = self.core.next_objid();
         let extent = self.core.file.take(table.pages.max(1))?;
-        let space = ObjectSpace::new(extent, Pgno::new(1));
+        let space = SpacePlan::new(extent, Pgno::new(1));
         let mut indexes = Vec::new();
         for index in &table.indexes {
             let objid = self.core.next_objid();
@@ -180,12 +180,12 @@ impl<W: Write + Seek> DatabaseBuilder<W> {
             return Err(BuildError::TooManyPages);
         }
         self.core.file.extend_to(bytes)?;
-        let space = ObjectSpace::database(last, last - used);
+        let space = SpacePlan::database(last, last - used);
         let flags = self.core.flags(0);
         let root = self.core.tree(space.fdp(), Objid::SYSTEM_ROOT, flags, 100);
-        let mut store = file::RootOnly {
+        let mut store = RootOnly {
             file: &mut self.core.file,
-            objid: Objid::SYSTEM_ROOT.get(),
+            objid: Objid::SYSTEM_ROOT,
         };
         let finished = root
             .finish(&mut store)

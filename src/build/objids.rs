@@ -6,10 +6,10 @@ use super::catalog;
 use super::core::Core;
 use super::error::BuildError;
 use super::schema::{Column, Index, Row, Table};
-use super::space::{Extent, ObjectSpace};
 use super::table::{Placed, TableWriter};
 use crate::format::ids::{Objid, Pgno};
 use crate::format::schema::{CatalogType, Coltyp, Fid, table_flags};
+use crate::tree::space::{Run, SpacePlan};
 
 /// First format whose databases have the table from their creation on. [verified: 0x14 and newer
 /// have it, 9 and 0xC do not]
@@ -26,7 +26,7 @@ const COLUMNS: [(&str, Coltyp); 3] = [
 ];
 
 /// Writes the table, whose first page was set aside; the rows of all other tables are known now.
-pub(super) fn write<W: Write + Seek>(core: &mut Core<W>, first: Extent) -> Result<(), BuildError> {
+pub(super) fn write<W: Write + Seek>(core: &mut Core<W>, first: Run) -> Result<(), BuildError> {
     let mut table = Table::new("MSysObjids");
     table.flags = table_flags::SYSTEM | table_flags::FIXED_DDL | table_flags::DYNAMIC_SYSTEM;
     table.pages = 0;
@@ -42,7 +42,7 @@ pub(super) fn write<W: Write + Seek>(core: &mut Core<W>, first: Extent) -> Resul
     };
     catalog::describe(core, &table, own, (&[], None));
     let trees = trees(core);
-    let space = ObjectSpace::new(first, Pgno::new(1));
+    let space = SpacePlan::new(first, Pgno::new(1));
     let mut writer = TableWriter::new(core, table, OBJID, space, Vec::new());
     for (id, table, kind) in trees {
         writer.row(&row(fids, id, table, kind))?;

@@ -5,16 +5,16 @@ use std::io::{Seek, Write};
 use super::catalog;
 use super::core::Core;
 use super::error::BuildError;
-use super::file::{ChildStore, TableStore};
 use super::index;
 use super::longvalue::LongValues;
 use super::schema::{Index, Row, Table};
-use super::space::ObjectSpace;
 use super::values::{self, Parts, RecordLimits};
 use crate::format::ids::{Objid, Pgno};
 use crate::format::keys::{self, IndexRules};
 use crate::format::page::{NodeFlags, PageFlags};
 use crate::format::record::encode::{FixedSlot, max_record};
+use crate::tree::space::SpacePlan;
+use crate::tree::stores::{ChildStore, TableStore};
 use crate::tree::{TreeSummary, TreeWriter};
 
 /// Long value trees are only ever appended to. [verified: density 0x64 in their catalog rows]
@@ -26,7 +26,7 @@ pub(super) struct Secondary {
     rules: IndexRules,
     pub objid: Objid,
     /// Present when it has its place already, as the catalog's have.
-    pub space: Option<ObjectSpace>,
+    pub space: Option<SpacePlan>,
     entries: Vec<Entry>,
 }
 
@@ -38,7 +38,7 @@ struct Entry {
 }
 
 impl Secondary {
-    pub fn new(table: &Table, index: Index, objid: Objid, space: Option<ObjectSpace>) -> Self {
+    pub fn new(table: &Table, index: Index, objid: Objid, space: Option<SpacePlan>) -> Self {
         let rules = index::rules(table, &index);
         Self {
             index,
@@ -57,7 +57,7 @@ pub struct TableWriter<'b, W> {
     primary: Option<(Index, IndexRules)>,
     slots: Vec<FixedSlot>,
     objid: Objid,
-    space: ObjectSpace,
+    space: SpacePlan,
     data: TreeWriter,
     lv: Option<LongValues>,
     indexes: Vec<Secondary>,
@@ -97,7 +97,7 @@ impl<'b, W: Write + Seek> TableWriter<'b, W> {
         core: &'b mut Core<W>,
         table: Table,
         objid: Objid,
-        space: ObjectSpace,
+        space: SpacePlan,
         indexes: Vec<Secondary>,
     ) -> Self {
         let primary = table.primary.clone().map(|primary| {
@@ -289,19 +289,19 @@ impl<'b, W: Write + Seek> TableWriter<'b, W> {
 /// The first page of a new tree inside a table's space.
 fn child_space<W: Write + Seek>(
     core: &mut Core<W>,
-    table: &mut ObjectSpace,
-) -> Result<ObjectSpace, BuildError> {
+    table: &mut SpacePlan,
+) -> Result<SpacePlan, BuildError> {
     let parent = table.fdp();
     let mut store = TableStore {
         file: &mut core.file,
         space: table,
     };
-    Ok(ObjectSpace::new(store.take_run(1)?, parent))
+    Ok(SpacePlan::new(store.take_run(1)?, parent))
 }
 
 fn new_long_values<W: Write + Seek>(
     core: &mut Core<W>,
-    table: &mut ObjectSpace,
+    table: &mut SpacePlan,
     lid_bytes: usize,
 ) -> Result<LongValues, BuildError> {
     let space = child_space(core, table)?;
@@ -319,7 +319,7 @@ fn new_long_values<W: Write + Seek>(
 
 fn finish_long_values<W: Write + Seek>(
     core: &mut Core<W>,
-    table: &mut ObjectSpace,
+    table: &mut SpacePlan,
     mut lv: LongValues,
 ) -> Result<Placed, BuildError> {
     let mut store = ChildStore {
@@ -347,7 +347,7 @@ fn finish_long_values<W: Write + Seek>(
 /// Sorts the entries and writes the tree.
 fn finish_index<W: Write + Seek>(
     core: &mut Core<W>,
-    table: &mut ObjectSpace,
+    table: &mut SpacePlan,
     secondary: Secondary,
 ) -> Result<(Index, Placed), BuildError> {
     let Secondary {

@@ -1,5 +1,7 @@
 //! B+ trees as a whole, above single pages: reading in order, seeking, and the bottom-up writer.
 
+pub mod space;
+pub mod stores;
 pub mod walk;
 mod writer;
 

@@ -3,16 +3,18 @@
 //! Nothing is trusted: a tree that points into itself ends at the depth limit or when it has shown
 //! more pages than the file has; what cannot be read is reported and left out.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use crate::db::{Database, PageBytes, PageError};
 use crate::format::bytes::u32_at;
 use crate::format::ids::{Objid, Pgno};
-use crate::format::page::{Node, Page};
+use crate::format::page::{Node, Page, PageFlags};
 
 /// Levels that a sound tree may have; a cycle in a damaged one ends here instead of exhausting the
 /// stack. [engine: depth limit 8]
 pub const MAX_DEPTH: usize = 8;
+/// Bytes of neighbouring leaves that are read at once.
+const RUN_BYTES: usize = 256 * 1024;
 
 /// A page that a descent came to.
 pub enum Visit<'a> {
@@ -60,6 +62,8 @@ pub struct Descent<'d> {
     shown: u32,
     /// Buffers of the levels, used again page after page.
     spare: Vec<PageBytes>,
+    /// Leaves that lie side by side in the file.
+    run: Vec<u8>,
 }
 
 impl<'d> Descent<'d> {
@@ -72,6 +76,7 @@ impl<'d> Descent<'d> {
             objid: None,
             shown: 0,
             spare: Vec::new(),
+            run: Vec::new(),
         }
     }
 
@@ -129,13 +134,77 @@ impl<'d> Descent<'d> {
             return show(Visit::Leaf(pgno, page));
         }
         show(Visit::Internal(pgno, page))?;
-        for line in 0..page.node_count() {
-            match page.node(line).ok().as_ref().and_then(child_of) {
-                Some(child) => self.down(child, pgno, depth + 1, show)?,
-                None => show(Visit::Failed(Pgno::NULL, pgno, &Failure::BadChild(line)))?,
-            }
+        let most = if page.flags().any(PageFlags::PARENT_OF_LEAF) {
+            RUN_BYTES / page.size().bytes()
+        } else {
+            1
+        };
+        let mut line = 0;
+        while line < page.node_count() {
+            let Some(child) = child_at(page, line) else {
+                show(Visit::Failed(Pgno::NULL, pgno, &Failure::BadChild(line)))?;
+                line += 1;
+                continue;
+            };
+            let lines = neighbours(page, line, child, most);
+            line = lines.end;
+            self.children(child, lines.len(), (pgno, depth + 1), show)?;
         }
         ControlFlow::Continue(())
+    }
+
+    /// Children with neighbouring numbers, from `first` on: if there are several, they are leaves and read with one call.
+    fn children(
+        &mut self,
+        first: Pgno,
+        count: usize,
+        (parent, depth): (Pgno, usize),
+        show: &mut dyn FnMut(Visit<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let mut run = std::mem::take(&mut self.run);
+        let together = count > 1 && self.db.read_run(first, count, &mut run).is_ok();
+        let mut ended = ControlFlow::Continue(());
+        let mut child = first;
+        for number in 0..count {
+            ended = if together {
+                let size = self.db.page_size().bytes();
+                self.leaf(
+                    child,
+                    (parent, depth),
+                    &mut run[number * size..][..size],
+                    show,
+                )
+            } else {
+                self.down(child, parent, depth, show)
+            };
+            if ended.is_break() {
+                break;
+            }
+            child = child.next();
+        }
+        self.run = run;
+        ended
+    }
+
+    /// A page that was read and ought to be a leaf.
+    fn leaf(
+        &mut self,
+        pgno: Pgno,
+        (parent, depth): (Pgno, usize),
+        bytes: &mut [u8],
+        show: &mut dyn FnMut(Visit<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let (db, size) = (self.db, self.db.page_size());
+        let admitted = self.admit(depth).and_then(|()| {
+            db.judge(pgno, bytes)?;
+            Page::new(bytes, size).ok_or(Failure::Page(PageError::Beyond))
+        });
+        match admitted.and_then(|page| self.own(page)) {
+            Ok(page) if page.flags().is_leaf() => show(Visit::Leaf(pgno, page)),
+            // Counted once more, and gone through as any other page.
+            Ok(_) => self.down(pgno, parent, depth, show),
+            Err(failure) => show(Visit::Failed(pgno, parent, &failure)),
+        }
     }
 
     fn enter<'b>(
@@ -144,6 +213,13 @@ impl<'d> Descent<'d> {
         depth: usize,
         bytes: &'b mut PageBytes,
     ) -> Result<Page<'b>, Failure> {
+        self.admit(depth)?;
+        let page = self.db.read(pgno, bytes)?;
+        self.own(page)
+    }
+
+    /// Counts one page more.
+    fn admit(&mut self, depth: usize) -> Result<(), Failure> {
         if depth >= MAX_DEPTH {
             return Err(Failure::TooDeep);
         }
@@ -151,13 +227,34 @@ impl<'d> Descent<'d> {
             return Err(Failure::TooManyPages);
         }
         self.shown += 1;
-        let page = self.db.read(pgno, bytes)?;
+        Ok(())
+    }
+
+    /// The page, if it is one of the tree.
+    fn own<'b>(&mut self, page: Page<'b>) -> Result<Page<'b>, Failure> {
         let objid = *self.objid.get_or_insert(page.objid());
         if page.objid() != objid {
             return Err(Failure::WrongTree(page.objid()));
         }
         Ok(page)
     }
+}
+
+/// The page that line `line` of an internal page points to.
+fn child_at(page: Page<'_>, line: usize) -> Option<Pgno> {
+    page.node(line).ok().as_ref().and_then(child_of)
+}
+
+/// Lines from `line` on, at most `most`, whose children follow one another in the file.
+fn neighbours(page: Page<'_>, line: usize, child: Pgno, most: usize) -> Range<usize> {
+    let limit = page.node_count().min(line + most.max(1));
+    let mut next = child.next();
+    let mut end = line + 1;
+    while end < limit && child_at(page, end) == Some(next) {
+        next = next.next();
+        end += 1;
+    }
+    line..end
 }
 
 /// Shows every node of the tree that is not deleted, in key order; `lost` is told of every page that
@@ -205,4 +302,66 @@ pub fn seek<'b>(
         pgno = child_of(&node).ok_or(Failure::BadChild(line))?;
     }
     Err(Failure::TooDeep)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Descent, Visit};
+    use crate::build::{Column, DatabaseBuilder, Index, Options, Row, Table, format_of};
+    use crate::db::Database;
+    use crate::format::ids::{PageSize, Pgno};
+    use crate::format::schema::Coltyp;
+    use crate::storage::{Fault, Faulty, Memory};
+
+    /// A table of a few hundred leaves, and its root.
+    fn table() -> (Vec<u8>, Pgno) {
+        let options = Options::new(PageSize::K4, format_of(290).unwrap(), 1);
+        let out = std::io::Cursor::new(Vec::new());
+        let mut builder = DatabaseBuilder::new(out, options).unwrap();
+        let mut table = Table::new("t");
+        let id = table.add(Column::fixed("id", Coltyp::Long));
+        let value = table.add(Column::variable("v", Coltyp::Binary));
+        table.primary(Index::new("pk").ascending(id));
+        let row = |n: i32| Row::new().set(id, n.to_le_bytes()).set(value, [7; 250]);
+        let info = builder.add_table(table, (0..5000).map(row)).unwrap();
+        (builder.finish().unwrap().0.into_inner(), info.root)
+    }
+
+    /// Leaves in the order of the walk, and pages that are left out.
+    fn walked(bytes: &[u8], root: Pgno, faults: Vec<Fault>) -> (Vec<Pgno>, Vec<Pgno>) {
+        let storage = Faulty::new(Memory::new(bytes.to_vec()), faults);
+        let db = Database::from_storage(Box::new(storage), Path::new("t"), None).unwrap();
+        let (mut leaves, mut failed) = (Vec::new(), Vec::new());
+        Descent::new(&db, root).walk(&mut |visit| match visit {
+            Visit::Internal(..) => {}
+            Visit::Leaf(pgno, page) => {
+                assert_eq!(page.own_pgno().unwrap_or(pgno), pgno);
+                leaves.push(pgno);
+            }
+            Visit::Failed(pgno, ..) => failed.push(pgno),
+        });
+        (leaves, failed)
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_read_costs_no_neighbour() {
+        let (mut bytes, root) = table();
+        let (all, failed) = walked(&bytes, root, Vec::new());
+        assert!(all.len() > 300 && failed.is_empty());
+        let bad = all[150];
+        let offset = bad.offset(PageSize::K4);
+        let others: Vec<_> = all.iter().copied().filter(|leaf| *leaf != bad).collect();
+        let sector = Fault::BadRange { offset, len: 512 };
+        assert_eq!(
+            walked(&bytes, root, vec![sector]),
+            (others.clone(), vec![bad])
+        );
+        // One wrong bit is corrected, many are not.
+        bytes[offset as usize + 100] ^= 4;
+        assert_eq!(walked(&bytes, root, Vec::new()).0, all);
+        bytes[offset as usize + 200..][..50].fill(0xA5);
+        assert_eq!(walked(&bytes, root, Vec::new()), (others, vec![bad]));
+    }
 }

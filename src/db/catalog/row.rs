@@ -24,6 +24,8 @@ const FIXED: [(usize, usize); 13] = [
     (39, 4),
     (43, 8),
 ];
+/// The column that holds a column's type or a tree's root.
+const ROOT_FID: usize = 4;
 const NAME: Fid = Fid::new(128);
 const TEMPLATE: Fid = Fid::new(130);
 const DEFAULT: Fid = Fid::new(131);
@@ -85,6 +87,8 @@ pub struct CatalogRow {
     pub root_set_time: u64,
     /// Name, code page 1252.
     pub name: String,
+    /// The same as stored.
+    pub name_bytes: Vec<u8>,
     /// Template table, or callback.
     pub template: Option<String>,
     /// Longest variable segment.
@@ -112,7 +116,15 @@ impl CatalogRow {
     /// # Errors
     /// [`RowFault`].
     pub fn parse(data: &[u8], page: Page<'_>) -> Result<Self, RowFault> {
-        let record = Record::with_layout(data, RecordLayout::of_page(page))?;
+        Self::with_layout(data, RecordLayout::of_page(page))
+    }
+
+    /// The same, when the page is not at hand.
+    ///
+    /// # Errors
+    /// [`RowFault`].
+    pub fn with_layout(data: &[u8], layout: RecordLayout) -> Result<Self, RowFault> {
+        let record = Record::with_layout(data, layout)?;
         let fixed = |fid: usize| -> Result<Option<&[u8]>, RecordFault> {
             let (offset, size) = FIXED[fid - 1];
             Ok(record.fixed(Fid::new(fid as u16), offset, size)?.value())
@@ -149,6 +161,7 @@ impl CatalogRow {
                 .and_then(|bytes| u64_at(bytes, 0))
                 .unwrap_or_default(),
             name: ansi(variable(NAME)?.unwrap_or_default()),
+            name_bytes: bytes(NAME)?,
             template: variable(TEMPLATE)?
                 .map(ansi)
                 .filter(|name| !name.is_empty()),
@@ -164,6 +177,17 @@ impl CatalogRow {
             version: bytes(VERSION)?,
             locale: tagged(&record, LOCALE_NAME)?.map(|bytes| utf16(&bytes)),
         })
+    }
+
+    /// Writes another root into the data of a row whose column 4 is one; false when the row has no such column.
+    pub fn set_root(data: &mut [u8], root: Pgno) -> bool {
+        let (offset, size) = FIXED[ROOT_FID - 1];
+        let field = data.get_mut(offset..offset + size);
+        let found = field.is_some();
+        if let Some(field) = field {
+            field.copy_from_slice(&root.get().to_le_bytes());
+        }
+        found
     }
 
     /// As a column; `None` when id or type are none. The catalog's rows about its own columns all give
