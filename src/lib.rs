@@ -17,6 +17,7 @@ pub mod ops;
 pub mod problem;
 pub mod progress;
 pub mod recover;
+pub mod salvage;
 pub mod storage;
 pub mod tree;
 pub mod undo;

@@ -33,6 +33,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "check",
         &["db", "format", "problem", "progress", "storage", "tree"],
     ),
+    ("salvage", &["db", "format", "progress", "tree"]),
     ("damage", &["db", "format", "problem", "storage"]),
     (
         "ops",

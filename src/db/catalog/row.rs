@@ -112,7 +112,15 @@ impl CatalogRow {
     /// # Errors
     /// [`RowFault`].
     pub fn parse(data: &[u8], page: Page<'_>) -> Result<Self, RowFault> {
-        let record = Record::with_layout(data, RecordLayout::of_page(page))?;
+        Self::with_layout(data, RecordLayout::of_page(page))
+    }
+
+    /// Reads a row that is no longer on its page; `layout` is what the page's records have.
+    ///
+    /// # Errors
+    /// [`RowFault`].
+    pub fn with_layout(data: &[u8], layout: RecordLayout) -> Result<Self, RowFault> {
+        let record = Record::with_layout(data, layout)?;
         let fixed = |fid: usize| -> Result<Option<&[u8]>, RecordFault> {
             let (offset, size) = FIXED[fid - 1];
             Ok(record.fixed(Fid::new(fid as u16), offset, size)?.value())
