@@ -6,12 +6,12 @@ use std::ops::ControlFlow;
 
 use super::keys::{Range, SortKey, cmp_nodes};
 use super::leaf::{LeafReader, Lines};
-use super::plan::Plan;
-use super::reach::{Class, Extra, Source};
+use super::plan::{Edge, Plan};
+use super::reach::{Class, Extra, Rank, Source};
 use super::report::{DropReason, Loss, LossCause, Refill, Taken, TakenHow, TreeReport};
 use super::tree::SalvagedNode;
 use crate::db::PageBytes;
-use crate::format::ids::{DbTime, Pgno};
+use crate::format::ids::Pgno;
 use crate::format::page::{Node, NodeFlags, Page};
 use crate::format::record::RecordLayout;
 
@@ -28,7 +28,7 @@ struct Open {
     bytes: Vec<u8>,
     order: Vec<u16>,
     at: usize,
-    rank: (Class, Reverse<DbTime>, Reverse<Pgno>),
+    rank: Rank,
     /// What is told about it, and what it covers; `None` for a leaf in its place.
     extra: Option<Extra>,
     given: u32,
@@ -85,7 +85,7 @@ struct Emitter<'s, 'v, 'r> {
 
 impl Source<'_> {
     /// Gives the nodes of a plan.
-    pub fn emit(&self, plan: Plan, report: &mut TreeReport, visit: Visit<'_>) {
+    pub fn emit(&self, mut plan: Plan, report: &mut TreeReport, visit: Visit<'_>) {
         let mut emitter = Emitter {
             source: self,
             report,
@@ -95,7 +95,7 @@ impl Source<'_> {
             ended: false,
         };
         let mut leaves = InOrder {
-            leaves: plan.leaves.into(),
+            leaves: std::mem::take(&mut plan.leaves).into(),
             run: Vec::new(),
             taken: 0,
             ready: VecDeque::new(),
@@ -103,7 +103,19 @@ impl Source<'_> {
         if plan.extras.is_empty() {
             emitter.in_order(&mut leaves);
         } else {
-            emitter.merge(&mut leaves, plan.extras, &plan.open);
+            let Plan {
+                extras,
+                open,
+                low_edge,
+                high_edge,
+                ..
+            } = plan;
+            let limits = Limits {
+                open,
+                low_edge,
+                high_edge,
+            };
+            emitter.merge(&mut leaves, extras, &limits);
         }
     }
 }
@@ -211,17 +223,17 @@ impl Emitter<'_, '_, '_> {
         self.report.drop_nodes(pgno, doubles, DropReason::Double);
         self.report.drop_nodes(pgno, unproved, DropReason::Unproved);
         self.report.sorted += u64::from(sorted);
-        let (class, dbtime) = extra.as_ref().map_or((Class::Tree, None), |extra| {
-            (extra.class, Some(extra.dbtime))
+        let rank = extra.as_ref().map(Extra::rank).unwrap_or_else(|| {
+            let page = Page::new(&bytes, source.db.page_size());
+            let dbtime = page.map(Page::dbtime).unwrap_or_default();
+            (Class::Tree, Reverse(dbtime), Reverse(pgno))
         });
-        let own = || Page::new(&bytes, source.db.page_size()).map(Page::dbtime);
-        let dbtime = dbtime.or_else(own).unwrap_or_default();
         Open {
             pgno,
             bytes,
             order,
             at: 0,
-            rank: (class, Reverse(dbtime), Reverse(pgno)),
+            rank,
             extra,
             given: 0,
         }
@@ -240,7 +252,7 @@ impl Emitter<'_, '_, '_> {
         Some(self.open(extra.pgno, bytes.bytes().to_vec(), Some(extra)))
     }
 
-    fn merge(&mut self, leaves: &mut InOrder, extras: Vec<Extra>, allowed: &[Range]) {
+    fn merge(&mut self, leaves: &mut InOrder, extras: Vec<Extra>, limits: &Limits) {
         let non_unique = self.non_unique();
         let mut waiting = VecDeque::from(extras);
         let mut open: Vec<Open> = Vec::new();
@@ -271,7 +283,7 @@ impl Emitter<'_, '_, '_> {
             }
             let Some(least) = least else { break };
             let key = SortKey::of(&least, non_unique);
-            self.step(&key, &mut open, placed.as_mut(), allowed, &mut last);
+            self.step(&key, &mut open, placed.as_mut(), limits, &mut last);
             // A leaf stays while it covers something.
             let past = |leaf: &Open| {
                 leaf.at >= leaf.order.len()
@@ -295,7 +307,7 @@ impl Emitter<'_, '_, '_> {
         key: &SortKey,
         open: &mut [Open],
         placed: Option<&mut Open>,
-        allowed: &[Range],
+        limits: &Limits,
         last: &mut Option<SortKey>,
     ) {
         let (source, non_unique) = (self.source, self.non_unique());
@@ -316,7 +328,7 @@ impl Emitter<'_, '_, '_> {
                 let covered = all
                     .iter()
                     .any(|leaf| leaf.rank < rank && leaf.covers(&node, non_unique));
-                let admitted = rank.0 <= Class::Linked || is_allowed(allowed, key) && !covered;
+                let admitted = rank.0 <= Class::Linked || limits.allow(key, rank) && !covered;
                 if !admitted {
                     self.report.superseded += 1;
                 } else if last.as_ref().is_none_or(|last| last < key) {
@@ -390,9 +402,27 @@ impl Emitter<'_, '_, '_> {
     }
 }
 
-/// True when leaves that nothing leads to may give this key; the ranges rise.
-fn is_allowed(ranges: &[Range], key: &SortKey) -> bool {
-    let at =
-        ranges.partition_point(|range| !range.upper.is_empty() && range.upper[..] <= *key.whole());
-    ranges.get(at).is_some_and(|range| range.holds(key.whole()))
+/// Where leaves that nothing leads to may give nodes.
+struct Limits {
+    /// Ranges that rise.
+    open: Vec<Range>,
+    low_edge: Option<Edge>,
+    high_edge: Option<Edge>,
+}
+
+impl Limits {
+    fn allow(&self, key: &SortKey, rank: Rank) -> bool {
+        let before = |edge: &Edge| edge.rank < rank && *key < edge.key;
+        let behind = |edge: &Edge| edge.rank < rank && *key > edge.key;
+        if self.low_edge.as_ref().is_some_and(before) || self.high_edge.as_ref().is_some_and(behind)
+        {
+            return false;
+        }
+        let at = self
+            .open
+            .partition_point(|range| !range.upper.is_empty() && range.upper[..] <= *key.whole());
+        self.open
+            .get(at)
+            .is_some_and(|range| range.holds(key.whole()))
+    }
 }

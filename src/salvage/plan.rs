@@ -24,7 +24,7 @@ use rayon::iter::{
 
 use super::inventory::PageContent;
 use super::keys::{Range, SortKey};
-use super::reach::{Class, Extra, Gap, Reached, Source, Worker};
+use super::reach::{Class, Extra, Gap, Rank, Reached, Source, Worker};
 use super::report::{Loss, Refill, TreeReport};
 use crate::db::PageBytes;
 use crate::db::space::{Extent, ExtentKind, ObjectSpace, SpaceEntry, SpaceHeader};
@@ -39,6 +39,17 @@ pub(super) struct Plan {
     pub extras: Vec<Extra>,
     /// Where leaves that nothing leads to may give nodes, in order.
     pub open: Vec<Range>,
+    /// The first leaf of a tree whose root is lost, as far as links tell: it has no left neighbour, and its right one
+    /// knows it. Before it no page that counts less gives a node.
+    pub low_edge: Option<Edge>,
+    /// The last one.
+    pub high_edge: Option<Edge>,
+}
+
+/// An end of a tree.
+pub(super) struct Edge {
+    pub rank: Rank,
+    pub key: SortKey,
 }
 
 /// Gaps between the same two leaves.
@@ -109,9 +120,25 @@ impl Source<'_> {
         let unreached = all.filter(|pgno| !reached.has(self, *pgno)).count();
         let taken = found.iter().filter(|extra| !extra.damaged).count();
         report.left_aside = unreached.saturating_sub(taken) as u64;
-        let mut plan = Plan::of(reached, found);
-        plan.open = open;
-        plan
+        let edge = |is_edge: fn(&Extra) -> bool, key: fn(&Extra) -> &SortKey| {
+            let chained = found.iter().filter(|extra| extra.class == Class::Chained);
+            let best = chained
+                .filter(|extra| is_edge(extra))
+                .min_by_key(|extra| extra.rank());
+            best.map(|extra| Edge {
+                rank: extra.rank(),
+                key: key(extra).clone(),
+            })
+        };
+        let low_edge = edge(|extra| extra.prev.is_null(), |extra| &extra.first);
+        let high_edge = edge(|extra| extra.next.is_null(), |extra| &extra.last);
+        let plan = Plan::of(reached, found);
+        Plan {
+            open,
+            low_edge,
+            high_edge,
+            ..plan
+        }
     }
 
     /// Leaves that the walk did not reach and that hold keys of a gap, read in the order of the file.
@@ -204,13 +231,22 @@ impl Source<'_> {
             }
         }
         let limit = left.as_ref().and_then(|side| side.key.clone());
-        let met = |left: &Option<Side>, right: &Option<Side>| match (left, right) {
+        // At an edge of the tree the links end with none, unless a page beyond names the last one its neighbour.
+        let ends = |side: &Side, found: &[Extra], back: fn(&Extra) -> Pgno| {
+            let claimed = || {
+                found
+                    .iter()
+                    .any(|extra| extra.class > Class::Linked && back(extra) == side.page)
+            };
+            side.next.is_null() && side.key.is_some() && !claimed()
+        };
+        let met = |left: &Option<Side>, right: &Option<Side>, found: &[Extra]| match (left, right) {
             (Some(left), Some(right)) => left.next == right.page && right.next == left.page,
-            (Some(left), None) => hole.right.is_none() && left.next.is_null(),
-            (None, Some(right)) => hole.left.is_none() && right.next.is_null(),
+            (Some(left), None) => hole.right.is_none() && ends(left, found, |extra| extra.prev),
+            (None, Some(right)) => hole.left.is_none() && ends(right, found, |extra| extra.next),
             (None, None) => false,
         };
-        let mut whole = met(&left, &right);
+        let mut whole = met(&left, &right, found);
         if let Some(side) = &mut right {
             while !whole && let Some(extra) = by_pgno.get(&side.next).map(|at| &mut found[*at]) {
                 let follows = side.key.as_ref().is_none_or(|key| *key > extra.last)
@@ -229,7 +265,7 @@ impl Source<'_> {
                     next: extra.prev,
                 };
             }
-            whole = whole || met(&left, &right);
+            whole = whole || met(&left, &right, found);
         }
         let ends_at = |side: &Option<Side>| side.as_ref().map(|side| side.next);
         let same_page_lost = ends_at(&left).is_some_and(|next| {
@@ -374,6 +410,8 @@ impl Plan {
             leaves: reached.leaves,
             extras,
             open: Vec::new(),
+            low_edge: None,
+            high_edge: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Memory: 4 bytes a leaf, and the bounds of each page above the leaves.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use rayon::iter::{
@@ -60,6 +61,16 @@ pub(super) struct Extra {
     pub cover_end: Option<SortKey>,
     /// Where a damaged page stands in the tree.
     pub range: Option<Box<Range>>,
+}
+
+/// What decides between leaves that hold the same key; the least counts most.
+pub(super) type Rank = (Class, Reverse<DbTime>, Reverse<Pgno>);
+
+impl Extra {
+    /// How much it counts: by how it was found, then the newer.
+    pub fn rank(&self) -> Rank {
+        (self.class, Reverse(self.dbtime), Reverse(self.pgno))
+    }
 }
 
 /// A part of the tree that the walk did not reach.
