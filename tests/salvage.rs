@@ -312,7 +312,12 @@ fn with_stale_copy(bytes: &[u8], size: PageSize, leaf: Pgno, at: Pgno) -> Vec<u8
     let _ = stale.insert_node(2, 0, &second, &[8; 4], 0);
     stale.set_dbtime(exutil::format::ids::DbTime::new(dbtime - 1));
     let sealed = stale.seal();
-    page_bytes(&mut bytes, size, at).copy_from_slice(&sealed);
+    let page = page_bytes(&mut bytes, size, at);
+    page.copy_from_slice(&sealed);
+    if size.is_large() {
+        page[64..68].copy_from_slice(&at.get().to_le_bytes());
+        seal(page, size, at);
+    }
     bytes
 }
 
@@ -339,7 +344,7 @@ fn stale_copies_of_leaves_do_not_come_back() {
             let (nodes, report) = work.read(tree, Some(tree.root), &plain());
             assert!(nodes == all);
             assert!(report.is_whole());
-            assert_eq!(report.left_aside, 1);
+            assert_eq!(report.left_aside, 1, "{tree:?} leaf {leaf} {report:?}");
             // With any internal page lost.
             for pgno in internal_pages(&sound, tree) {
                 let mut bytes = stale.clone();
@@ -350,7 +355,10 @@ fn stale_copies_of_leaves_do_not_come_back() {
                     nodes == all,
                     "{tree:?} leaf {leaf} internal {pgno} {report:?}"
                 );
-                assert_eq!(report.left_aside, 1);
+                assert_eq!(
+                    report.left_aside, 1,
+                    "{tree:?} leaf {leaf} {pgno} {report:?}"
+                );
             }
             // With the leaf itself lost, and then with its parents too.
             let mut bytes = stale.clone();
@@ -368,7 +376,9 @@ fn stale_copies_of_leaves_do_not_come_back() {
                 }
                 let work = Work::new(bytes.clone());
                 let (nodes, report) = work.read(tree, Some(tree.root), &plain());
-                let first = leaf == leaves[0] || leaf == *leaves.last().unwrap();
+                // At an edge of the tree nothing tells how far the lost leaf reached.
+                let page = page_of(&sound, leaf);
+                let first = page.page().prev().is_null() || page.page().next().is_null();
                 assert!(
                     nodes == without || first,
                     "{tree:?} leaf {leaf} {lose_internal} {report:?}"
@@ -404,6 +414,63 @@ fn wrong_pointers_and_links_cost_nothing() {
             }
         }
     }
+}
+
+#[test]
+fn a_leaf_that_names_another_object_is_taken_where_all_else_agrees() {
+    let bytes = databases().remove(1);
+    let sound = Work::new(bytes.clone());
+    let mut taken = 0;
+    for seed in 0..30 {
+        let mut bytes = bytes.clone();
+        let done = damage(&mut bytes, Damage::WrongObject, seed).unwrap();
+        let work = Work::new(bytes);
+        for tree in trees(&sound.db) {
+            let (nodes, report) = work.read(tree, Some(tree.root), &plain());
+            let of_root = tree.root == done.page;
+            assert!(
+                nodes == walk(&sound.db, tree) || of_root,
+                "{tree:?} {report:?}"
+            );
+            let foreign = report
+                .taken
+                .iter()
+                .filter(|taken| taken.how == TakenHow::WrongObject);
+            taken += foreign.filter(|taken| taken.page == done.page).count();
+        }
+    }
+    assert!(taken > 5, "{taken}");
+}
+
+#[test]
+fn more_copies_than_can_be_held_cost_nothing() {
+    let bytes = databases().remove(0);
+    let sound = Work::new(bytes.clone());
+    let size = sound.db.page_size();
+    let many = |tree: &Tree| {
+        let leaves = leaves(&sound, *tree);
+        leaves.len() > 8 && sound.nodes_of(leaves[4]).len() > 4
+    };
+    let tree = trees(&sound.db).into_iter().find(many).unwrap();
+    let leaf = leaves(&sound, tree)[4];
+    let mut at = sound.db.last_page();
+    let mut bytes = bytes;
+    for _ in 0..1100 {
+        at = at.next();
+        bytes = with_stale_copy(&bytes, size, leaf, at);
+    }
+    page_bytes(&mut bytes, size, tree.root).fill(0);
+    for pgno in internal_pages(&sound, tree) {
+        page_bytes(&mut bytes, size, pgno).fill(0);
+    }
+    let work = Work::new(bytes);
+    let (nodes, report) = work.read(tree, Some(tree.root), &plain());
+    assert!(nodes == walk(&sound.db, tree), "{:?}", report.taken);
+    let most = report
+        .losses
+        .iter()
+        .filter(|loss| loss.cause == LossCause::TooManyOverlap);
+    assert!(most.count() > 50);
 }
 
 #[test]
@@ -598,10 +665,7 @@ fn random_damage_gives_nothing_that_was_not_there() {
                 for node in &nodes {
                     assert!(expected.contains(node), "{tree:?} {report:?}");
                 }
-                assert_eq!(
-                    report.has_lost_nodes() || nodes.len() == expected.len(),
-                    true
-                );
+                assert!(report.has_lost_nodes() || nodes.len() == expected.len());
                 let trusting = SalvageOptions {
                     trust_damaged_pages: true,
                     ..plain()
@@ -692,9 +756,12 @@ fn the_inventory_knows_every_page() {
     );
     for objid in work.inventory.objects() {
         for pgno in work.inventory.pages_of(objid) {
+            let state = work.inventory.state(Pgno::new(*pgno)).unwrap();
+            if !state.verdict().is_usable() {
+                continue;
+            }
             let page = page_of(&work, Pgno::new(*pgno));
             assert_eq!(page.page().objid(), objid);
-            let state = work.inventory.state(Pgno::new(*pgno)).unwrap();
             assert_eq!(state.is_leaf(), page.page().flags().any(PageFlags::LEAF));
         }
     }

@@ -127,16 +127,9 @@ impl Emitter<'_, '_, '_> {
 
     fn in_order(&mut self, leaves: &mut InOrder) {
         while let Some(open) = self.next_leaf(leaves) {
-            let Some(page) = open.page(self.source) else {
-                continue;
-            };
-            for line in &open.order {
-                if let Ok(node) = page.node((*line).into()) {
-                    self.give(open.pgno, page, &node);
-                }
-                if self.ended {
-                    return;
-                }
+            self.whole(&open);
+            if self.ended {
+                return;
             }
         }
     }
@@ -265,6 +258,14 @@ impl Emitter<'_, '_, '_> {
             {
                 placed = self.next_leaf(leaves);
             }
+            // Far from any damage leaves are given as they are.
+            if open.is_empty()
+                && let Some(leaf) = placed.take_if(|leaf| self.is_before(leaf, waiting.front()))
+            {
+                last = self.whole(&leaf).or(last);
+                placed = self.next_leaf(leaves);
+                continue;
+            }
             let source = self.source;
             let nodes = open
                 .iter()
@@ -299,6 +300,30 @@ impl Emitter<'_, '_, '_> {
         for leaf in &open {
             self.report_taken(leaf);
         }
+    }
+
+    /// True when all nodes of a leaf, of which none was given, come before the next that is to be merged.
+    fn is_before(&self, leaf: &Open, next: Option<&Extra>) -> bool {
+        let last = leaf.order.last();
+        let node = last.and_then(|line| leaf.page(self.source)?.node((*line).into()).ok());
+        leaf.at == 0
+            && node.is_some_and(|node| {
+                next.is_none_or(|extra| extra.first.cmp_node(&node, self.non_unique()).is_gt())
+            })
+    }
+
+    /// Gives all nodes of a leaf; the place of the last.
+    fn whole(&mut self, leaf: &Open) -> Option<SortKey> {
+        let page = leaf.page(self.source)?;
+        let mut last = None;
+        for line in &leaf.order {
+            let node = page.node((*line).into()).ok();
+            if let Some(node) = node.filter(|_| !self.ended) {
+                self.give(leaf.pgno, page, &node);
+            }
+            last = node.or(last);
+        }
+        last.map(|node| SortKey::of(&node, self.non_unique()))
     }
 
     /// Gives the node with this key of the leaf that counts most, if it may, and passes it on all of them.
@@ -384,13 +409,14 @@ impl Emitter<'_, '_, '_> {
     fn report_taken(&mut self, leaf: &Open) {
         let Some(extra) = &leaf.extra else { return };
         let how = match extra.class {
+            Class::Tree if extra.foreign => TakenHow::WrongObject,
             Class::Tree => TakenHow::OutOfPlace,
             Class::Linked => TakenHow::Linked,
             Class::Chained => TakenHow::Chained,
             Class::Alone => TakenHow::Alone,
         };
         if leaf.given == 0 {
-            self.report.left_aside += u64::from(!extra.damaged);
+            self.report.left_aside += u64::from(!extra.damaged && !extra.foreign);
             return;
         }
         self.report.take(Taken {

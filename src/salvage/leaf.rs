@@ -243,3 +243,92 @@ fn proves(page: Page<'_>, node: &Node<'_>, kind: TreeKind, options: &SalvageOpti
             .proof
             .is_none_or(|proof| proof(&node.key(), node.data, layout))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{LeafReader, Lines};
+    use crate::format::ids::{Objid, PageSize, Pgno};
+    use crate::format::page::{Page, PageBuf, PageFlags};
+    use crate::salvage::keys::Range;
+    use crate::salvage::{SalvageOptions, TreeKind};
+
+    const INDEX: TreeKind = TreeKind::Index { non_unique: false };
+
+    fn page(keys: &[&[u8]]) -> Vec<u8> {
+        let flags = PageFlags::new(PageFlags::LEAF | PageFlags::INDEX | PageFlags::NEW_CHECKSUM);
+        let mut page = PageBuf::new(PageSize::K4, Pgno::new(9), Objid::new(7), flags);
+        for (line, key) in keys.iter().enumerate() {
+            page.insert_node(line, 0, key, b"data", 0).unwrap();
+        }
+        page.seal()
+    }
+
+    fn sound(bytes: &[u8]) -> Lines {
+        let page = Page::new(bytes, PageSize::K4).unwrap();
+        LeafReader::default().sound(page, INDEX, &SalvageOptions::default())
+    }
+
+    fn damaged(bytes: &[u8], range: Option<&Range>) -> Vec<u16> {
+        let page = Page::new(bytes, PageSize::K4).unwrap();
+        let mut reader = LeafReader::default();
+        let lines = reader.damaged(page, INDEX, range, &SalvageOptions::default());
+        lines.order
+    }
+
+    #[test]
+    fn whole_pages_give_all_nodes() {
+        let lines = sound(&page(&[b"a", b"b", b"c"]));
+        assert_eq!((lines.order, lines.sorted), (vec![0, 1, 2], false));
+        assert_eq!(sound(&page(&[])), Lines::default());
+    }
+
+    #[test]
+    fn disorder_is_sorted_and_of_equal_keys_the_later_counts() {
+        let lines = sound(&page(&[b"b", b"a", b"c", b"b"]));
+        assert_eq!(lines.order, [1, 3, 2]);
+        assert_eq!((lines.doubles, lines.broken, lines.sorted), (1, 0, true));
+    }
+
+    #[test]
+    fn a_key_that_does_not_rise_is_the_damaged_one() {
+        assert_eq!(
+            damaged(&page(&[b"a", b"b", b"z", b"c", b"d"]), None),
+            [0, 1, 3, 4]
+        );
+        assert_eq!(damaged(&page(&[b"m", b"b", b"c", b"d"]), None), [1, 2, 3]);
+        let range = Range {
+            lower: b"b".to_vec(),
+            upper: b"d".to_vec(),
+        };
+        assert_eq!(
+            damaged(&page(&[b"a", b"b", b"c", b"d"]), Some(&range)),
+            [1, 2]
+        );
+    }
+
+    #[test]
+    fn nodes_that_lie_on_one_another_are_left_out() {
+        let mut bytes = page(&[b"a", b"b", b"c", b"d"]);
+        // Tag 3 gets the place of tag 2.
+        let end = bytes.len();
+        bytes.copy_within(end - 12..end - 8, end - 16);
+        let lines = sound(&bytes);
+        assert_eq!((lines.order, lines.broken), (vec![0, 3], 2));
+        assert_eq!(damaged(&bytes, None), [0, 3]);
+    }
+
+    #[test]
+    fn noise_is_no_node() {
+        let mut bytes = page(&[b"a", b"b"]);
+        let mut state = 7u64;
+        for byte in &mut bytes[34..] {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            *byte = (state >> 56) as u8;
+        }
+        let lines = damaged(&bytes, None);
+        assert!(lines.len() < 20, "{lines:?}");
+        let _ = sound(&bytes);
+    }
+}

@@ -52,6 +52,8 @@ pub(super) struct Extra {
     pub class: Class,
     /// Its checksum is wrong.
     pub damaged: bool,
+    /// It names another object.
+    pub foreign: bool,
     pub dbtime: DbTime,
     pub prev: Pgno,
     pub next: Pgno,
@@ -104,6 +106,8 @@ enum Found {
     Leaf(Pgno),
     Gap(Box<Gap>),
     OutOfPlace(Box<Extra>),
+    /// A leaf in its place that names another object.
+    Foreign(Box<Extra>),
     /// A damaged leaf of which some nodes are proved.
     Damaged(Box<Gap>, Box<Extra>),
 }
@@ -115,6 +119,13 @@ enum Upper {
     /// A leaf that hangs higher: the root of a small tree.
     Leaf(Pgno, Range),
     Gap(Gap),
+}
+
+/// The children of an internal page with what is left to each.
+struct Children {
+    list: Vec<(Pgno, Range)>,
+    /// What the last key leaves out.
+    missing: Option<Gap>,
 }
 
 /// Buffers of one worker.
@@ -177,6 +188,8 @@ impl Reached {
                     self.extras.push(*extra);
                 }
             }
+            // Among its own object's pages it has no place to be marked; no other place can hold its keys.
+            Found::Foreign(extra) => self.extras.push(*extra),
             Found::Gap(mut gap) => {
                 gap.at = self.leaves.len();
                 self.gaps.push(*gap);
@@ -267,14 +280,15 @@ impl<'a> Source<'a> {
             found.push(Upper::Parent(pgno, range));
             return;
         }
-        let Some((children, missing)) = self.children(pgno, page, &range, &mut worker.scratch)
+        let Some(Children { list, missing }) =
+            self.children(pgno, page, &range, &mut worker.scratch)
         else {
             return lost(LossCause::BrokenInternal, range);
         };
         if let Some(bit) = worker.bytes.corrected() {
             report.correct(pgno, bit);
         }
-        for (child, range) in children {
+        for (child, range) in list {
             self.upper(child, range, depth + 1, to);
         }
         to.2.extend(missing.map(Upper::Gap));
@@ -294,11 +308,11 @@ impl<'a> Source<'a> {
                     Err(cause) => return lost(cause),
                 };
                 let children = self.children(*pgno, page, range, &mut worker.scratch);
-                let Some((children, missing)) = children else {
+                let Some(Children { list, missing }) = children else {
                     return lost(LossCause::BrokenInternal);
                 };
-                let mut found: Vec<Found> = Vec::with_capacity(children.len());
-                for (child, range) in &children {
+                let mut found: Vec<Found> = Vec::with_capacity(list.len());
+                for (child, range) in &list {
                     found.push(self.leaf(*child, range, worker));
                 }
                 found.extend(missing.map(|gap| Found::Gap(Box::new(gap))));
@@ -332,15 +346,14 @@ impl<'a> Source<'a> {
             && !flags.any(PageFlags::EMPTY | PageFlags::PRE_INIT)
     }
 
-    /// The children of an internal page with what is left to each, and what its last key leaves out; `None` when its
-    /// structure is not that of an internal page.
+    /// The children of an internal page; `None` when its structure is not that of one.
     fn children(
         &self,
         pgno: Pgno,
         page: Page<'_>,
         range: &Range,
         scratch: &mut CheckScratch,
-    ) -> Option<(Vec<(Pgno, Range)>, Option<Gap>)> {
+    ) -> Option<Children> {
         let structure = page.check_structure(self.kind.is_non_unique(), scratch);
         if structure.is_err() || page.node_count() == 0 || page.flags().is_leaf() {
             return None;
@@ -370,7 +383,10 @@ impl<'a> Source<'a> {
         };
         let reaches_end = rest.lower == rest.upper;
         let missing = (!reaches_end).then(|| *gap(pgno, &rest, LossCause::MissingPointer, true));
-        Some((children, missing))
+        Some(Children {
+            list: children,
+            missing,
+        })
     }
 
     fn leaf(&self, pgno: Pgno, range: &Range, worker: &mut Worker) -> Found {
@@ -384,6 +400,11 @@ impl<'a> Source<'a> {
             Ok(_) => LossCause::WrongPointer,
             Err(cause) => cause,
         };
+        if cause == LossCause::WrongPointer
+            && let Some(extra) = self.vouched(pgno, range, worker)
+        {
+            return Found::Foreign(Box::new(extra));
+        }
         let lost = gap(pgno, range, cause, cause != LossCause::PageLost);
         if cause == LossCause::PageLost
             && self.options.trust_damaged_pages
@@ -427,6 +448,35 @@ impl<'a> Source<'a> {
         Some(Found::OutOfPlace(Box::new(extra)))
     }
 
+    /// A sound leaf that names another object, but that everything else says is of this tree: its parent, its
+    /// neighbours, which point back at it, its kind, and all its keys.
+    fn vouched(&self, pgno: Pgno, range: &Range, worker: &mut Worker) -> Option<Extra> {
+        let page = self.db.read(pgno, &mut worker.bytes).ok()?;
+        let flags = page.flags();
+        let in_use = !flags.any(PageFlags::EMPTY | PageFlags::PRE_INIT);
+        if page.objid() == self.objid || !flags.is_leaf() || !self.kind.fits(flags) || !in_use {
+            return None;
+        }
+        let lines = worker.leaves.sound(page, self.kind, self.options);
+        let mut extra = self.extra(pgno, page, &lines.order, Class::Tree)?;
+        if !range.holds(extra.first.whole()) || !range.holds(extra.last.whole()) {
+            return None;
+        }
+        extra.foreign = true;
+        let mut links = 0;
+        for (neighbour, is_left) in [(extra.prev, true), (extra.next, false)] {
+            let Ok(page) = self.read(neighbour, &mut worker.bytes) else {
+                continue;
+            };
+            let back = if is_left { page.next() } else { page.prev() };
+            if back != pgno {
+                return None;
+            }
+            links += 1;
+        }
+        (links > 0).then_some(extra)
+    }
+
     /// A leaf with the ends of what it holds; `None` when it holds nothing.
     pub fn extra(&self, pgno: Pgno, page: Page<'_>, order: &[u16], class: Class) -> Option<Extra> {
         let key = |line: Option<&u16>| {
@@ -437,6 +487,7 @@ impl<'a> Source<'a> {
             pgno,
             class,
             damaged: false,
+            foreign: false,
             dbtime: page.dbtime(),
             prev: page.prev(),
             next: page.next(),

@@ -66,6 +66,8 @@ pub struct Loss {
 pub enum TakenHow {
     /// An internal page leads to it, but part of its keys are not those of its place.
     OutOfPlace,
+    /// It names another object, but its parent, its neighbours and its keys say that it is of this tree.
+    WrongObject,
     /// The tree's leaf links lead to it, there and back.
     Linked,
     /// It and another such leaf link to each other.

@@ -50,7 +50,6 @@ impl Inventory {
             }
         });
         progress.finish();
-        drop(chunks);
         let highest = highest.into_inner().unwrap_or_else(PoisonError::into_inner);
         Self::new(states, &owners, highest)
     }
