@@ -15,6 +15,7 @@ mod inventory;
 mod keys;
 mod leaf;
 mod orphans;
+mod place;
 mod plan;
 mod reach;
 mod report;
