@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use exutil::damage::{Damage, damage};
 use exutil::db::catalog::{CATALOG_ROOT, SHADOW_ROOT, Schema};
+use exutil::db::space::ObjectSpace;
 use exutil::format::checksum::seal;
 use exutil::format::ids::{Objid, PageSize, Pgno};
 use exutil::format::page::PageFlags;
@@ -388,6 +389,66 @@ fn stale_copies_of_leaves_do_not_come_back() {
         }
     }
     assert!(done > 10, "{done}");
+}
+
+/// Of a tree without internal pages and links, with a copy of a leaf at `at` that is newer than the leaf: the nodes.
+fn with_newer_copy(work: &Work, bytes: &[u8], tree: Tree, at: Pgno, empty: bool) -> Nodes {
+    let size = work.db.page_size();
+    let all = leaves(work, tree);
+    let leaf = all[all.len() / 2];
+    let mut bytes = with_stale_copy(bytes, size, leaf, at);
+    for pgno in internal_pages(work, tree) {
+        page_bytes(&mut bytes, size, pgno).fill(0);
+    }
+    for leaf in all.iter().copied().filter(|leaf| *leaf != at).chain([at]) {
+        let page = page_bytes(&mut bytes, size, leaf);
+        page[16..24].fill(0);
+        if leaf == at {
+            page[8..16].copy_from_slice(&0x7000_0000u64.to_le_bytes());
+            page[36] |= if empty { 8 } else { 0 };
+        }
+        seal(page, size, leaf);
+    }
+    let work = Work::new(bytes);
+    work.read(tree, Some(tree.root), &plain()).0
+}
+
+#[test]
+fn pages_that_are_free_are_not_taken() {
+    let (mut by_flag, mut by_space) = (0, 0);
+    for bytes in databases() {
+        let sound = Work::new(bytes.clone());
+        for tree in trees(&sound.db) {
+            let leaves = leaves(&sound, tree);
+            let middle = leaves.get(leaves.len() / 2);
+            if leaves.len() < 3 || middle.is_none_or(|leaf| sound.nodes_of(*leaf).len() < 4) {
+                continue;
+            }
+            let all = walk(&sound.db, tree);
+            let behind = sound.db.last_page().next();
+            assert!(
+                with_newer_copy(&sound, &bytes, tree, behind, true) == all,
+                "{tree:?}"
+            );
+            // So that the test can fail: a page that nothing calls free is taken.
+            assert!(
+                with_newer_copy(&sound, &bytes, tree, behind, false) != all,
+                "{tree:?}"
+            );
+            by_flag += 1;
+            let space = ObjectSpace::read(&sound.db, tree.root);
+            let free = space.available.iter().map(|extent| extent.last);
+            let free = free.filter(|pgno| *pgno <= sound.db.last_page()).max();
+            if let Some(free) = free.filter(|_| space.multiple) {
+                assert!(
+                    with_newer_copy(&sound, &bytes, tree, free, false) == all,
+                    "{tree:?}"
+                );
+                by_space += 1;
+            }
+        }
+    }
+    assert!(by_flag > 10 && by_space > 0, "{by_flag} {by_space}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::inventory::Inventory;
 use super::reach::{Reached, Source};
 use super::report::TreeReport;
 use super::{SalvageOptions, TreeKind};
-use crate::db::{Database, PageBytes};
+use crate::db::{Database, PageBytes, PageError};
 use crate::format::ids::{DbTime, Objid, Pgno};
 use crate::format::page::NodeFlags;
 use crate::format::record::RecordLayout;
@@ -37,7 +37,7 @@ impl SalvagedTree {
     /// non-unique index of key and data. The tree is known by its object; its root helps where it is known. `inventory`
     /// must be of the same file, unchanged.
     ///
-    /// Memory: 4 bytes a leaf; for each leaf that damage cut off from the root its first and last key and some 200
+    /// Memory: 4 bytes a leaf; for each leaf that damage cut off from the root its first and last key and some 350
     /// bytes; the pages that overlap at one place, 1024 at the most.
     pub fn read(
         db: &Database,
@@ -74,7 +74,7 @@ impl Source<'_> {
         if let Some(named) = named {
             match self.db.read(named, &mut bytes) {
                 Ok(page) if self.is_of_tree(page) => return Some(named),
-                Ok(_) => {}
+                Ok(_) | Err(PageError::Beyond) => {}
                 // It may be a damaged leaf of which nodes can be proved; the walk sees to that.
                 Err(_) => return Some(named),
             }
