@@ -293,6 +293,16 @@ impl Inventory {
         })
     }
 
+    /// Usable pages of a tree that are no leaves, in the order of the file.
+    pub fn internal_pages(&self, objid: Objid, kind: TreeKind) -> impl Iterator<Item = Pgno> {
+        self.select(objid, move |state| {
+            state.verdict().is_usable()
+                && !state.is_leaf()
+                && !state.is_empty()
+                && state.content() == kind.content()
+        })
+    }
+
     /// Pages with a wrong checksum whose header says that they are leaves of the tree.
     pub fn damaged_leaves(&self, objid: Objid, kind: TreeKind) -> impl Iterator<Item = Pgno> {
         self.select(objid, move |state| {

@@ -9,6 +9,7 @@
 //!
 //! Nothing here writes. Damage is never an error: it is in the reports.
 
+mod below;
 mod catalog;
 mod emit;
 mod inventory;

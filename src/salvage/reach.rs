@@ -12,7 +12,7 @@ use rayon::iter::{
 use super::inventory::{Inventory, PageVerdict};
 use super::keys::{Range, SortKey};
 use super::leaf::LeafReader;
-use super::report::{LossCause, TreeReport};
+use super::report::{Loss, LossCause, Refill, TreeReport};
 use super::{SalvageOptions, TreeKind};
 use crate::db::{Database, PageBytes, PageError};
 use crate::format::ids::{DbTime, Objid, Pgno};
@@ -122,17 +122,17 @@ enum Upper {
 }
 
 /// The children of an internal page with what is left to each.
-struct Children {
-    list: Vec<(Pgno, Range)>,
+pub(super) struct Children {
+    pub list: Vec<(Pgno, Range)>,
     /// What the last key leaves out.
-    missing: Option<Gap>,
+    pub missing: Option<Gap>,
 }
 
 /// Buffers of one worker.
 pub(super) struct Worker {
     pub bytes: PageBytes,
     pub leaves: LeafReader,
-    scratch: CheckScratch,
+    pub scratch: CheckScratch,
 }
 
 impl Worker {
@@ -146,14 +146,6 @@ impl Worker {
 }
 
 impl Reached {
-    /// Nothing was reached, because there is no root.
-    pub fn nothing(root: Pgno) -> Self {
-        Self {
-            gaps: vec![*gap(root, &Range::default(), LossCause::PageLost, true)],
-            ..Self::default()
-        }
-    }
-
     /// True when the leaf was reached.
     pub fn has(&self, source: &Source<'_>, pgno: Pgno) -> bool {
         let pages = source.inventory.pages_of(source.objid);
@@ -207,18 +199,40 @@ impl Reached {
 }
 
 impl Source<'_> {
-    /// Walks down from `root`.
-    pub fn reach(&self, root: Pgno, report: &mut TreeReport) -> Reached {
+    /// Walks down from `root`; when it is lost or not known, from the pages below it, if they are all there.
+    pub fn reach(&self, root: Option<Pgno>, report: &mut TreeReport) -> Reached {
         let mut upper = Vec::new();
         let mut worker = Worker::new(self.db);
         let mut seen = HashSet::new();
         let whole = Range::default();
-        self.upper(
-            root,
-            whole,
-            0,
-            &mut (&mut worker, &mut seen, &mut upper, report),
-        );
+        match root {
+            Some(root) => {
+                let to = &mut (&mut worker, &mut seen, &mut upper, &mut *report);
+                self.upper(root, whole, 0, to);
+            }
+            None => upper.push(Upper::Gap(*gap(
+                Pgno::NULL,
+                &whole,
+                LossCause::PageLost,
+                true,
+            ))),
+        }
+        if let [Upper::Gap(lost)] = &upper[..]
+            && let Some(tops) = self.below_root(lost.page, &mut worker)
+        {
+            report.lose(Loss {
+                page: lost.page,
+                cause: lost.cause,
+                lower: Vec::new(),
+                upper: Vec::new(),
+                refill: Refill::Whole,
+            });
+            upper.clear();
+            for (top, range) in tops {
+                let to = &mut (&mut worker, &mut seen, &mut upper, &mut *report);
+                self.upper(top, range, 1, to);
+            }
+        }
         let mut reached = Reached::default();
         for batch in upper.chunks(BATCH) {
             let parts: Vec<Vec<Found>> = batch
@@ -347,7 +361,7 @@ impl Source<'_> {
     }
 
     /// The children of an internal page; `None` when its structure is not that of one.
-    fn children(
+    pub fn children(
         &self,
         pgno: Pgno,
         page: Page<'_>,

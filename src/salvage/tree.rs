@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::inventory::Inventory;
-use super::reach::{Reached, Source};
+use super::reach::Source;
 use super::report::TreeReport;
 use super::{SalvageOptions, TreeKind};
 use crate::db::{Database, PageBytes, PageError};
@@ -57,10 +57,7 @@ impl SalvagedTree {
         };
         let used = source.usable_root(root);
         report.root = used;
-        let reached = match used {
-            Some(root) => source.reach(root, &mut report),
-            None => Reached::nothing(root.unwrap_or_default()),
-        };
+        let reached = source.reach(used, &mut report);
         let plan = source.plan(used, reached, &mut report);
         source.emit(plan, &mut report, visit);
         report
