@@ -19,6 +19,7 @@ pub mod problem;
 pub mod progress;
 pub mod rebuild;
 pub mod recover;
+pub mod salvage;
 pub mod storage;
 pub mod tree;
 pub mod undo;

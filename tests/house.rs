@@ -37,6 +37,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "check",
         &["db", "format", "problem", "progress", "storage", "tree"],
     ),
+    ("salvage", &["db", "format", "progress", "tree"]),
     ("damage", &["db", "format", "problem", "storage"]),
     (
         "ops",

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::db::Database;
 use crate::format::ids::{Objid, Pgno};
-use crate::format::record::CatalogLimits;
+use crate::format::record::{CatalogLimits, RecordLayout};
 use crate::format::schema::{
     CatalogType, Coltyp, Fid, FidKind, KeySegment, column_flags, index_flags, table_flags,
 };
@@ -174,6 +174,23 @@ impl Schema {
     #[must_use]
     pub fn read_shadow(db: &Database) -> Self {
         Self::read_from(db, SHADOW_ROOT)
+    }
+
+    /// What catalog rows say that were read elsewhere: the data of each, and how it is laid out. `old_segments` tells
+    /// the form of index columns, see [`CatalogRow::index`]; faults have no page.
+    pub fn from_rows<'r>(
+        rows: impl IntoIterator<Item = (&'r [u8], RecordLayout)>,
+        old_segments: bool,
+    ) -> Self {
+        let mut schema = Self::default();
+        for (data, layout) in rows {
+            schema.rows += 1;
+            match CatalogRow::with_layout(data, layout) {
+                Ok(row) => schema.add(&row, Pgno::NULL, old_segments),
+                Err(fault) => schema.fault(Pgno::NULL, fault.to_string()),
+            }
+        }
+        schema
     }
 
     fn read_from(db: &Database, root: Pgno) -> Self {

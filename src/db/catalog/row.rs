@@ -119,7 +119,7 @@ impl CatalogRow {
         Self::with_layout(data, RecordLayout::of_page(page))
     }
 
-    /// The same, when the page is not at hand.
+    /// Reads a row that is no longer on its page; `layout` is what the page's records have.
     ///
     /// # Errors
     /// [`RowFault`].
