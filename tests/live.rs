@@ -1,6 +1,8 @@
 //! Recovery of databases that crashed under the live writer: whatever had reached the disk, recovery must arrive
 //! at what was committed, from the crashed file as from the one before the log began.
 
+#[path = "common/kinds.rs"]
+mod kinds;
 #[path = "../examples/build_testdata/samples.rs"]
 #[allow(dead_code, reason = "the example uses the rest")]
 mod samples;
@@ -9,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
 
-use exutil::build::live::{CrashState, Done, Live, LiveOptions, LiveRows};
+use exutil::build::live::{CrashState, Done, Live, LiveRows};
 use exutil::build::logs::{LogFormat, Tail};
 use exutil::build::{DatabaseBuilder, TableInfo};
 use exutil::check::{CheckOptions, check};
@@ -25,59 +27,11 @@ use exutil::progress::Silent;
 use exutil::recover::attach::Places;
 use exutil::storage::{Memory, RealDisk};
 use exutil::tree::walk::{Descent, Visit};
+use kinds::{Kind, WITH_IMAGES, WITHOUT_IMAGES};
 use samples::Noise;
 
 const SESSIONS: [ProcId; 3] = [ProcId(5), ProcId(9), ProcId(0x0B)];
 const TABLES: usize = 2;
-
-/// One kind of database and log.
-#[derive(Debug, Clone, Copy)]
-struct Kind {
-    page_size: PageSize,
-    major: u32,
-    format: LogFormat,
-    version: (u32, u32),
-    digits: usize,
-}
-
-const fn old(page_size: PageSize, major: u32, sector: u16, update: u32, digits: usize) -> Kind {
-    Kind {
-        page_size,
-        major,
-        format: LogFormat::Ranges { sector },
-        version: (update, 0),
-        digits,
-    }
-}
-
-const fn new(page_size: PageSize, major: u32, version: (u32, u32), digits: usize) -> Kind {
-    Kind {
-        page_size,
-        major,
-        format: LogFormat::Segments,
-        version,
-        digits,
-    }
-}
-
-const KINDS: [Kind; 16] = [
-    old(PageSize::K4, 9, 512, 6, 5),
-    old(PageSize::K2, 9, 512, 6, 5),
-    old(PageSize::K8, 0xC, 512, 7, 5),
-    old(PageSize::K4, 0xC, 4096, 9, 8),
-    old(PageSize::K8, 0x11, 4096, 10, 8),
-    old(PageSize::K32, 0x11, 4096, 10, 5),
-    old(PageSize::K4, 0x11, 512, 11, 5),
-    old(PageSize::K16, 20, 4096, 12, 8),
-    old(PageSize::K8, 20, 4096, 15, 5),
-    old(PageSize::K2, 20, 512, 17, 8),
-    new(PageSize::K2, 20, (2, 2), 5),
-    new(PageSize::K4, 20, (4, 4), 8),
-    new(PageSize::K8, 20, (5, 16), 5),
-    new(PageSize::K8, 290, (130, 280), 8),
-    new(PageSize::K16, 290, (130, 280), 5),
-    new(PageSize::K32, 290, (4, 4), 8),
-];
 
 /// A run of the writer.
 struct Run {
@@ -130,18 +84,7 @@ impl Run {
             names.push(all);
         }
         let file = builder.finish().unwrap().0.into_inner();
-        let bytes = (kind.page_size.bytes() * 5).max(48 << 10);
-        let sector = match kind.format {
-            LogFormat::Ranges { sector } => usize::from(sector),
-            LogFormat::Segments => 4096,
-        };
-        let options = LiveOptions {
-            format: kind.format,
-            version: kind.version,
-            digits: kind.digits,
-            file_sectors: (bytes / sector) as u16,
-            seed,
-        };
+        let options = kind.live_options(48 << 10, seed);
         let live = Live::open(file, &roots, options).unwrap();
         Self {
             kind,
@@ -590,19 +533,19 @@ fn assert_seen(seen: &Seen, more: &[&str]) {
 
 #[test]
 fn old_logs_without_images() {
-    let seen = runs(&KINDS[..6], 0..4);
+    let seen = runs(&WITHOUT_IMAGES, 0..4);
     assert_seen(&seen, &["Split", "Merge", "ConvertFDP", "ConvertFDP2"]);
 }
 
 #[test]
 fn old_logs_with_images() {
-    let seen = runs(&KINDS[6..10], 0..4);
+    let seen = runs(&WITH_IMAGES[..4], 0..4);
     assert_seen(&seen, &["Split2", "Merge2", "ConvertFDP2"]);
 }
 
 #[test]
 fn new_logs() {
-    let seen = runs(&KINDS[10..], 0..4);
+    let seen = runs(&WITH_IMAGES[4..], 0..4);
     let more = ["Split2", "Merge2", "ConvertFDP2", "Delta64"];
     assert_seen(&seen, &more);
     assert_seen(&seen, &["FullLeft", "PartialLeft"]);
@@ -613,12 +556,13 @@ fn new_logs() {
 #[ignore = "takes minutes"]
 fn many_seeds() {
     let seeds = std::env::var("EXUTIL_SEEDS").map_or(20, |seeds| seeds.parse().unwrap());
-    runs(&KINDS, 1000..1000 + seeds);
+    runs(&WITHOUT_IMAGES, 1000..1000 + seeds);
+    runs(&WITH_IMAGES, 1000..1000 + seeds);
 }
 
 /// A page that was written after its split lends the image of its former self to the new page. It must not be taken
 /// back to that: changes since then may belong to a transaction that began before the checkpoint.
 #[test]
 fn a_page_behind_an_image_stays_as_it_is() {
-    run(KINDS[15], 100_515, &mut Seen::new());
+    run(WITH_IMAGES[9], 100_515, &mut Seen::new());
 }

@@ -2,80 +2,29 @@
 
 #![allow(dead_code, reason = "no test binary uses all of it")]
 
+#[path = "kinds.rs"]
+mod kinds;
+
 use std::io::Cursor;
 use std::path::Path;
 
 use exutil::build::DatabaseBuilder;
-use exutil::build::live::{BackupForm, BackupSet, Content, Live, LiveOptions, LiveRows};
-use exutil::build::logs::LogFormat;
+use exutil::build::live::{BackupForm, BackupSet, Content, Live, LiveRows};
 use exutil::check::{CheckOptions, check};
 use exutil::db::Database;
-use exutil::format::ids::PageSize;
 use exutil::format::logrec::ProcId;
 use exutil::problem::Problem;
 use exutil::progress::Silent;
 use exutil::tree::walk::{Descent, Visit};
 
 use super::samples::{self, Noise};
+#[allow(unused_imports, reason = "not every test takes both")]
+pub use kinds::{Kind, WITH_IMAGES, WITHOUT_IMAGES};
 
 /// Sessions of the writer.
 const SESSIONS: [ProcId; 3] = [ProcId(5), ProcId(9), ProcId(0x0B)];
 /// Its tables.
 pub const TABLES: [&str; 2] = ["large", "small"];
-
-/// One kind of database and log.
-#[derive(Debug, Clone, Copy)]
-pub struct Kind {
-    pub page_size: PageSize,
-    pub major: u32,
-    pub format: LogFormat,
-    pub version: (u32, u32),
-    pub digits: usize,
-}
-
-const fn old(page_size: PageSize, major: u32, sector: u16, update: u32, digits: usize) -> Kind {
-    let format = LogFormat::Ranges { sector };
-    Kind {
-        page_size,
-        major,
-        format,
-        version: (update, 0),
-        digits,
-    }
-}
-
-const fn new(page_size: PageSize, major: u32, version: (u32, u32), digits: usize) -> Kind {
-    Kind {
-        page_size,
-        major,
-        format: LogFormat::Segments,
-        version,
-        digits,
-    }
-}
-
-/// Logs without page images.
-pub const WITHOUT_IMAGES: [Kind; 6] = [
-    old(PageSize::K4, 9, 512, 6, 5),
-    old(PageSize::K2, 9, 512, 6, 5),
-    old(PageSize::K8, 0xC, 512, 7, 5),
-    old(PageSize::K4, 0xC, 4096, 9, 8),
-    old(PageSize::K8, 0x11, 4096, 10, 8),
-    old(PageSize::K32, 0x11, 4096, 10, 5),
-];
-/// Logs with page images.
-pub const WITH_IMAGES: [Kind; 10] = [
-    old(PageSize::K4, 0x11, 512, 11, 5),
-    old(PageSize::K16, 20, 4096, 12, 8),
-    old(PageSize::K8, 20, 4096, 15, 5),
-    old(PageSize::K2, 20, 512, 17, 8),
-    new(PageSize::K2, 20, (2, 2), 5),
-    new(PageSize::K4, 20, (4, 4), 8),
-    new(PageSize::K8, 20, (5, 16), 5),
-    new(PageSize::K8, 290, (130, 280), 8),
-    new(PageSize::K16, 290, (130, 280), 5),
-    new(PageSize::K32, 290, (4, 4), 8),
-];
 
 /// A run of the writer.
 pub struct Run {
@@ -109,18 +58,7 @@ impl Run {
             roots.push((info.root, info.objid));
         }
         let file = builder.finish().unwrap().0.into_inner();
-        let bytes = (kind.page_size.bytes() * 5).max(24 << 10);
-        let sector = match kind.format {
-            LogFormat::Ranges { sector } => usize::from(sector),
-            LogFormat::Segments => 4096,
-        };
-        let options = LiveOptions {
-            format: kind.format,
-            version: kind.version,
-            digits: kind.digits,
-            file_sectors: (bytes / sector) as u16,
-            seed,
-        };
+        let options = kind.live_options(24 << 10, seed);
         let live = Live::open(file, &roots, options).unwrap();
         Self {
             kind,

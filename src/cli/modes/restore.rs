@@ -32,14 +32,11 @@ const MOST_NAMED: usize = 8;
 pub fn run(matches: &ArgMatches) -> ExitStatus {
     let mut session = Session::new("cc", matches);
     session.banner();
-    for path in folders(matches) {
-        let options = match options(matches, &path) {
-            Ok(options) => options,
-            Err(text) => {
-                eprintln!("exutil: {text}");
-                return ExitStatus::Usage;
-            }
-        };
+    let jobs = match jobs(matches) {
+        Ok(jobs) => jobs,
+        Err(status) => return status,
+    };
+    for (path, options) in jobs {
         if let Some(error) = no_instance(matches) {
             session.failure(&path, &error, &recover::told(&error));
             continue;
@@ -72,14 +69,11 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
 pub fn describe(matches: &ArgMatches) -> ExitStatus {
     let mut session = Session::new("cm", matches);
     session.banner();
-    for path in folders(matches) {
-        let options = match options(matches, &path) {
-            Ok(options) => options,
-            Err(text) => {
-                eprintln!("exutil: {text}");
-                return ExitStatus::Usage;
-            }
-        };
+    let jobs = match jobs(matches) {
+        Ok(jobs) => jobs,
+        Err(status) => return status,
+    };
+    for (path, options) in jobs {
         session.eseutil(&restore_log_file(&path.to_string_lossy(), DUMP_WIDTH));
         let described = describe_set(&options).and_then(|known| {
             if let Some(file) = matches.get_one::<String>("write") {
@@ -134,14 +128,22 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// The folders of the command line; the current one where none is named.
-fn folders(matches: &ArgMatches) -> Vec<PathBuf> {
-    let named: Vec<PathBuf> = files(matches).map(Path::to_owned).collect();
-    if named.is_empty() {
-        vec![PathBuf::from(".")]
-    } else {
-        named
+/// The folders of the command line, the current one where none is named, and what is asked of each.
+fn jobs(matches: &ArgMatches) -> Result<Vec<(PathBuf, RestoreOptions)>, ExitStatus> {
+    let mut folders: Vec<PathBuf> = files(matches).map(Path::to_owned).collect();
+    if folders.is_empty() {
+        folders.push(PathBuf::from("."));
     }
+    folders
+        .into_iter()
+        .map(|dir| match options(matches, &dir) {
+            Ok(options) => Ok((dir, options)),
+            Err(text) => {
+                eprintln!("exutil: {text}");
+                Err(ExitStatus::Usage)
+            }
+        })
+        .collect()
 }
 
 fn options(matches: &ArgMatches, dir: &Path) -> Result<RestoreOptions, String> {
