@@ -282,6 +282,36 @@ fn a_current_log_of_the_set_is_one_of_many_then() {
     assert!(differences(&read_files(server.path()), &old).is_empty());
 }
 
+/// The whole set is one log, which was not closed when it was copied: what follows is replayed all the same.
+#[test]
+fn a_set_of_one_current_log_is_played_forward() {
+    let mut writer = Run::new(WITH_IMAGES[7], 12);
+    writer.settle();
+    let set = writer
+        .live
+        .begin_backup(BackupForm::Trailer)
+        .and_then(|()| writer.live.end_backup());
+    let set = set.unwrap();
+    let [log] = &set.logs[..] else {
+        panic!("{} logs", set.logs.len());
+    };
+    let files = Files::from([
+        (DATABASE.to_owned(), set.database.clone()),
+        ("E00.log".to_owned(), log.bytes.clone()),
+    ]);
+    writer.steps(400);
+    let (_, most) = writer.live.keepable();
+    let crash = writer.live.crash(most, Tail::Whole).unwrap();
+    assert_ne!(crash.model, set.model);
+    let server = folder_of(&logs_of(&crash.logs));
+    let dir = folder_of(&files);
+    let mut wanted = options(dir.path());
+    wanted.forward = PlayForward::From(server.path().to_owned());
+    let report = run(&wanted).unwrap();
+    assert!(report.played_forward.is_some());
+    compare(&dir.path().join(DATABASE), &crash.model).unwrap();
+}
+
 /// The current folder, and names without a folder.
 #[test]
 fn bare_names() {

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::bytes::{Truncated, u32_at};
 use super::checksum::{header_is_good, seal_header};
+use super::dbheader::DbHeader;
 use super::ids::Generation;
 use super::stamp::{BackupInfo, LogTime, Signature};
 
@@ -72,6 +73,14 @@ impl Trailer {
             need: FIELDS_END,
             have: page.len(),
         })
+    }
+
+    /// True when it was written by the backup that copied the database with this header. \[engine source\]
+    #[must_use]
+    pub fn is_of(&self, header: &DbHeader) -> bool {
+        self.sign_db == header.sign_db
+            && self.sign_log == header.sign_log
+            && self.backup.mark == header.backup_full_cur.mark
     }
 
     /// True when any of the fields from 120 on is set.

@@ -230,11 +230,7 @@ fn read_trailer(
     file.read_exact_at(last, &mut page)
         .map_err(|error| Error::io(path, "read", error))?;
     Trailer::read(&page)
-        .filter(|trailer| {
-            trailer.sign_db == header.sign_db
-                && trailer.sign_log == header.sign_log
-                && trailer.backup.mark == header.backup_full_cur.mark
-        })
+        .filter(|trailer| trailer.is_of(header))
         .ok_or_else(|| Error::TrailerMismatch {
             path: path.to_owned(),
         })

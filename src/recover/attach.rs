@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Result, Trouble};
-use crate::format::dbheader::{DbHeader, DbState};
+use crate::format::dbheader::{DbHeader, DbState, HeaderCopies};
+use crate::format::filekind::{FileKind, identify};
 use crate::format::ids::Generation;
 use crate::format::stamp::{Lgpos, Signature};
 use crate::jet::JetError;
@@ -272,7 +273,7 @@ impl Places {
             Self::In(dir) if dir.is_dir() && !path.exists() => Some(
                 crate::storage::files_in(dir)
                     .into_iter()
-                    .find(|file| signature_of(file).as_ref() == Some(sign_db))
+                    .find(|file| header_of(file).is_some_and(|header| header.sign_db == *sign_db))
                     .unwrap_or(path),
             ),
             _ => Some(path),
@@ -280,17 +281,16 @@ impl Places {
     }
 }
 
-/// The identity of a database file; `None` for any other file.
-fn signature_of(path: &Path) -> Option<Signature> {
-    use crate::format::dbheader::HeaderCopies;
-    use crate::format::filekind::{FileKind, identify};
+/// The header of a database file; `None` for any other file, and where neither copy is sound.
+#[must_use]
+pub fn header_of(path: &Path) -> Option<DbHeader> {
     let start = FileStorage::open(path)
         .ok()?
         .read_start(HeaderCopies::PROBE_BYTES)
         .ok()?;
     let is_database = matches!(identify(&start), FileKind::Database { .. });
     let copies = HeaderCopies::read(&start, None).filter(|_| is_database)?;
-    copies.header().map(|header| header.sign_db)
+    copies.header().cloned()
 }
 
 /// The file's name in a path of Windows or of this system.

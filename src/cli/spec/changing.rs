@@ -2,6 +2,13 @@
 
 use super::{ModeSpec, OptionSpec, PAGE_SIZE, Value};
 
+pub(super) const DISCARD_UNDO: OptionSpec = OptionSpec {
+    long: "discard-undo",
+    letters: &[],
+    value: Value::None,
+    help: "Remove the undo file when all has gone well",
+};
+
 /// `r`.
 pub(super) const RECOVER: ModeSpec = ModeSpec {
     name: "r",
@@ -86,12 +93,7 @@ pub(super) const RECOVER: ModeSpec = ModeSpec {
             value: Value::Required("FILE"),
             help: "Where the undo file goes (default: BASE.undo beside the logs)",
         },
-        OptionSpec {
-            long: "discard-undo",
-            letters: &[],
-            value: Value::None,
-            help: "Remove the undo file when all has gone well",
-        },
+        DISCARD_UNDO,
         OptionSpec {
             long: "no-checkpoint",
             letters: &[],

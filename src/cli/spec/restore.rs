@@ -1,5 +1,6 @@
 //! The modes of hard recovery.
 
+use super::changing::DISCARD_UNDO;
 use super::{ModeSpec, OptionSpec, PAGE_SIZE, Value};
 
 const DATABASE: OptionSpec = OptionSpec {
@@ -90,12 +91,7 @@ pub(super) const RESTORE: ModeSpec = ModeSpec {
             value: Value::Required("FILE"),
             help: "Where the undo file goes (default: restore.undo in the folder of the set)",
         },
-        OptionSpec {
-            long: "discard-undo",
-            letters: &[],
-            value: Value::None,
-            help: "Remove the undo file when all has gone well",
-        },
+        DISCARD_UNDO,
         OptionSpec {
             long: "cache",
             letters: &[],

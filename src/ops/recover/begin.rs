@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::RecoverOptions;
-use super::beside::{databases_in, header_of};
+use super::beside::databases_in;
 use crate::error::{Result, Trouble};
 use crate::format::checkpoint::Checkpoint;
 use crate::format::dbheader::{DbHeader, DbState};
@@ -15,7 +15,7 @@ use crate::log::generation::LoadedLog;
 use crate::log::names::find_any_case;
 use crate::ops::checkpoint::read_checkpoint;
 use crate::problem::{Finding, Place, Problem};
-use crate::recover::attach::Places;
+use crate::recover::attach::{Places, header_of};
 use crate::recover::driver::{Start, checkpoint_has_attachments};
 use crate::recover::stream::{self, LogStream};
 

@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::RecoverOptions;
-use crate::format::dbheader::{DbHeader, DbState, HeaderCopies};
-use crate::format::filekind::{FileKind, identify};
+use crate::format::dbheader::{DbHeader, DbState};
 use crate::format::ids::Generation;
-use crate::recover::attach::{Places, Reason};
+use crate::recover::attach::{Places, Reason, header_of};
 use crate::recover::driver::Outcome;
-use crate::storage::{Disk, FileStorage, RealDisk, Storage, files_in};
+use crate::storage::{Disk, RealDisk, files_in};
 
 /// The databases in a folder; files that cannot be read or have no sound header are none.
 pub fn databases_in(dir: &Path) -> Vec<(PathBuf, DbHeader)> {
@@ -17,17 +16,6 @@ pub fn databases_in(dir: &Path) -> Vec<(PathBuf, DbHeader)> {
         .into_iter()
         .filter_map(|path| header_of(&path).map(|header| (path, header)))
         .collect()
-}
-
-/// The header of a database file; `None` for any other file.
-pub fn header_of(path: &Path) -> Option<DbHeader> {
-    let start = FileStorage::open(path)
-        .ok()?
-        .read_start(HeaderCopies::PROBE_BYTES)
-        .ok()?;
-    let is_database = matches!(identify(&start), FileKind::Database { .. });
-    let copies = HeaderCopies::read(&start, None).filter(|_| is_database)?;
-    copies.header().cloned()
 }
 
 /// Who still needs logs after the recovery: the first generation, and why in words. `None`: nobody.

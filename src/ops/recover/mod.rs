@@ -5,7 +5,7 @@
 
 mod begin;
 mod behind;
-pub(super) mod beside;
+mod beside;
 mod closing;
 mod commit;
 pub(super) mod copy;

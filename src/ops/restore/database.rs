@@ -153,10 +153,7 @@ impl SetDatabase {
         let before_it = Pgno::new(self.last.get().saturating_sub(1));
         if let Some(trailer) = Trailer::read(&page).filter(|trailer| trailer.backup.high.get() != 0)
         {
-            if trailer.sign_db != self.header.sign_db
-                || trailer.sign_log != self.header.sign_log
-                || trailer.backup.mark != self.header.backup_full_cur.mark
-            {
+            if !trailer.is_of(&self.header) {
                 return Err(Trouble::new(
                     JetError::DATABASE_PATCH_FILE_MISMATCH,
                     "the trailer page is of another backup than the header",

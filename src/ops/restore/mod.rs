@@ -219,7 +219,7 @@ pub fn restore(
             database.path = target;
         }
     }
-    stage.run(options, &set, &mut report, writer, disk, progress)?;
+    stage.run(&set, &mut report, writer, disk, progress)?;
     Ok(report)
 }
 
@@ -283,14 +283,11 @@ impl Stage {
             Some(to) if !goes_on_elsewhere => stream.going_on_in(to, logs.high),
             _ => stream,
         };
-        let first = logs
-            .stream
-            .archived(logs.low)
-            .or_else(|| logs.stream.current())
-            .unwrap_or_default();
+        let first = logs.files.first().cloned().unwrap_or_default();
         let log = LoadedLog::load(&first).map_err(|fault| Error::from(unusable(&first, &fault)))?;
         let begin = Begin {
-            is_current: logs.stream.archived(logs.low).is_none(),
+            // Where the stream goes on elsewhere the set's current log is one of many.
+            is_current: stream.current().as_ref() == Some(&first),
             start: Start {
                 at: log.position(log.extent.start),
                 attachments: None,
@@ -339,7 +336,6 @@ impl Stage {
 
     fn run<'d>(
         self,
-        options: &RestoreOptions,
         set: &BackupSet,
         report: &mut RestoreReport,
         writer: Option<UndoWriter<'d>>,
@@ -359,7 +355,6 @@ impl Stage {
             databases: databases.collect(),
             high: self.high,
         };
-        debug_assert_eq!(writer.is_none(), options.dry_run);
         Work {
             options: &self.options,
             stream: self.stream,

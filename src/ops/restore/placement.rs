@@ -11,7 +11,7 @@ use crate::error::{Error, Result, Trouble};
 use crate::format::dbheader::{DbHeader, DbState};
 use crate::format::ids::Generation;
 use crate::jet::JetError;
-use crate::ops::recover::beside::header_of;
+use crate::recover::attach::header_of;
 use crate::storage::{FileStorage, Storage, files_in};
 
 /// End of the name of a copy that is not whole yet.
