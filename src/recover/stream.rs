@@ -1,6 +1,7 @@
 //! The files of a log stream: which are there, which is next, what their headers say of each other.
 //! [log notes 1.3, 11.1]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Result, Trouble};
@@ -60,7 +61,12 @@ impl LogStream {
     /// The logs of a backup up to generation `high`, and behind them those of `forward` that `goes_on` names. The stream
     /// goes on in the folder of the latter, under its names.
     #[must_use]
-    pub fn followed_by(&self, forward: &Self, high: Generation, goes_on: &[PathBuf]) -> Self {
+    pub fn followed_by(
+        &self,
+        forward: &Self,
+        high: Generation,
+        goes_on: &BTreeSet<PathBuf>,
+    ) -> Self {
         let before = self.logs.iter().cloned().map(|(mut name, dir)| {
             // The current log of the set is one of many now.
             name.number = name.number.min(LogNumber::Archived(high));
@@ -77,6 +83,16 @@ impl LogStream {
         }
     }
 
+    /// The numbered logs alone.
+    #[must_use]
+    pub fn without_current(&self) -> Self {
+        let mut numbered = self.clone();
+        numbered
+            .logs
+            .retain(|(name, _)| name.number != LogNumber::Current);
+        numbered
+    }
+
     /// The logs of a backup up to generation `high`, to go on in another folder.
     #[must_use]
     pub fn going_on_in(&self, dir: &Path, high: Generation) -> Self {
@@ -85,7 +101,7 @@ impl LogStream {
             logs: Vec::new(),
             ..self.clone()
         };
-        self.followed_by(&empty, high, &[])
+        self.followed_by(&empty, high, &BTreeSet::new())
     }
 
     /// The current log's file, if it is there.

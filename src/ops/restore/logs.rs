@@ -3,7 +3,7 @@
 //! The engine checks them all before it begins, and so its verdicts differ from those of a soft recovery: -555 to -557
 //! for the logs of the set, -565, -610 and -611 for those behind them. [engine; log notes 12.3]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, Trouble};
@@ -145,7 +145,10 @@ impl SetLogs {
         if let Some(path) = self.files.last() {
             before = Some((self.high, head_of(path)?.header));
         }
-        let mut later = Vec::new();
+        // A current log was still growing when the set was copied: the server's own is the whole one.
+        let grows = self.stream.current().is_some();
+        let mut later = BTreeSet::new();
+        let mut own = self.stream.clone();
         for path in forward.from(self.low) {
             let head = head_of(&path)?.header;
             let number = head.generation;
@@ -154,7 +157,10 @@ impl SetLogs {
             }
             if let Some(created) = self.created.get(&number) {
                 self.is_the_same(&path, &head, *created)?;
-                if forward.current().as_ref() == Some(&path) {
+                if grows && number == self.high {
+                    own = own.without_current();
+                    later.insert(path);
+                } else if forward.current().as_ref() == Some(&path) {
                     return Err(current_is_old(forward, &path, number).into());
                 }
                 continue;
@@ -163,10 +169,10 @@ impl SetLogs {
                 follows_if_next(forward, *highest, before, &head, &path)?;
             }
             before = Some((number, head));
-            later.push(path);
+            later.insert(path);
         }
         let last = before.map_or(self.high, |(number, _)| number);
-        let joined = self.stream.followed_by(forward, self.high, &later);
+        let joined = own.followed_by(forward, self.high, &later);
         Ok((joined, (last > self.high).then(|| (self.high.next(), last))))
     }
 

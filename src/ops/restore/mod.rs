@@ -283,7 +283,7 @@ impl Stage {
             Some(to) if !goes_on_elsewhere => stream.going_on_in(to, logs.high),
             _ => stream,
         };
-        let first = logs.files.first().cloned().unwrap_or_default();
+        let first = stream.from(logs.low).first().cloned().unwrap_or_default();
         let log = LoadedLog::load(&first).map_err(|fault| Error::from(unusable(&first, &fault)))?;
         let begin = Begin {
             // Where the stream goes on elsewhere the set's current log is one of many.
