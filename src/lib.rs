@@ -20,6 +20,7 @@ pub mod progress;
 pub mod rebuild;
 pub mod recover;
 pub mod salvage;
+pub mod sorting;
 pub mod storage;
 pub mod tree;
 pub mod undo;

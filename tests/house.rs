@@ -38,6 +38,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["db", "format", "problem", "progress", "storage", "tree"],
     ),
     ("salvage", &["db", "format", "progress", "tree"]),
+    ("sorting", &["storage"]),
     ("damage", &["db", "format", "problem", "storage"]),
     (
         "ops",
