@@ -1,6 +1,7 @@
 //! Records: the data of a table's leaf nodes, read and written. [format notes chapter 7]
 
 mod decode;
+pub mod edit;
 pub mod encode;
 mod fault;
 mod tagged;

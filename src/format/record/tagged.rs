@@ -151,9 +151,9 @@ pub struct MultiValue<'a> {
 }
 
 impl<'a> MultiValue<'a> {
-    const OFFSET: usize = size_of::<u16>();
+    pub(super) const OFFSET: usize = size_of::<u16>();
     const OFFSET_MASK: u16 = 0x7FFF;
-    const SEPARATED: u16 = 0x8000;
+    pub(super) const SEPARATED: u16 = 0x8000;
 
     /// Checks every value, so that reading them cannot fail.
     pub(super) fn parse(
@@ -190,7 +190,8 @@ impl<'a> MultiValue<'a> {
         Ok(multi)
     }
 
-    fn raw(&self, index: usize) -> Option<(&'a [u8], bool)> {
+    /// The bytes of value `index`, and whether they are a reference.
+    pub(super) fn raw(&self, index: usize) -> Option<(&'a [u8], bool)> {
         if index >= self.count {
             return None;
         }

@@ -15,10 +15,10 @@ use crate::format::lv::Lid;
 use crate::format::schema::Fid;
 
 /// Bytes of one element of the array.
-const ELEMENT: usize = 4;
-const DERIVED: u16 = 0x8000;
+pub(super) const ELEMENT: usize = 4;
+pub(super) const DERIVED: u16 = 0x8000;
 const SMALL_EXTENDED: u16 = 0x4000;
-const SMALL_NULL: u16 = 0x2000;
+pub(super) const SMALL_NULL: u16 = 0x2000;
 const SMALL_MASK: u16 = 0x1FFF;
 const LARGE_MASK: u16 = 0x7FFF;
 
@@ -31,10 +31,12 @@ pub(super) struct NewColumns<'a> {
 }
 
 /// An element of the array with the bytes that it stands for.
-struct Element<'a> {
+pub(super) struct Element<'a> {
     fid: Fid,
-    word: u16,
-    bytes: &'a [u8],
+    /// Offset and flags.
+    pub word: u16,
+    /// Header byte, where there is one, and value.
+    pub bytes: &'a [u8],
     last: bool,
 }
 
@@ -48,7 +50,8 @@ impl<'a> NewColumns<'a> {
         }
     }
 
-    const fn mask(&self) -> u16 {
+    /// The bits of an element's word that are the offset; the others are flags.
+    pub(super) const fn mask(&self) -> u16 {
         if self.large { LARGE_MASK } else { SMALL_MASK }
     }
 
@@ -56,7 +59,8 @@ impl<'a> NewColumns<'a> {
         u16_at(self.area, index * ELEMENT + 2).map(|word| usize::from(word & self.mask()))
     }
 
-    fn count(&self) -> Result<usize, RecordFault> {
+    /// Elements of the array.
+    pub(super) fn count(&self) -> Result<usize, RecordFault> {
         if self.area.is_empty() {
             return Ok(0);
         }
@@ -69,6 +73,11 @@ impl<'a> NewColumns<'a> {
     }
 
     pub(super) fn step(&mut self) -> Result<Option<Tagged<'a>>, RecordFault> {
+        Ok(self.step_raw()?.map(|(_, tagged)| tagged))
+    }
+
+    /// The next column, as it is stored and what it means.
+    pub(super) fn step_raw(&mut self) -> Result<Option<(Element<'a>, Tagged<'a>)>, RecordFault> {
         let (index, count) = (self.next, self.count()?);
         if index >= count {
             return Ok(None);
@@ -101,12 +110,13 @@ impl<'a> NewColumns<'a> {
         } else {
             small(&element)
         }?;
-        Ok(Some(Tagged {
+        let tagged = Tagged {
             fid,
             derived,
             header,
             value,
-        }))
+        };
+        Ok(Some((element, tagged)))
     }
 }
 

@@ -15,10 +15,10 @@ use crate::format::schema::Fid;
 
 /// Bytes of id, length and flags.
 const HEADER: usize = 4;
-const LEN_MASK: u16 = 0x0FFF;
+pub(super) const LEN_MASK: u16 = 0x0FFF;
 const DERIVED: u16 = 0x2000;
-const NULL: u16 = 0x4000;
-const LONG: u16 = 0x8000;
+pub(super) const NULL: u16 = 0x4000;
+pub(super) const LONG: u16 = 0x8000;
 /// First byte of a long value's data.
 const LONG_SEPARATED: u8 = 1;
 
@@ -29,16 +29,19 @@ pub(super) struct OldColumns<'a> {
 }
 
 /// One id with one value.
-struct Entry<'a> {
-    fid: Fid,
-    word: u16,
-    bytes: &'a [u8],
-    rest: &'a [u8],
+pub(super) struct Entry<'a> {
+    pub fid: Fid,
+    /// Length and flags.
+    pub word: u16,
+    /// A long value begins with a byte of flags.
+    pub bytes: &'a [u8],
+    /// What follows.
+    pub rest: &'a [u8],
 }
 
 impl<'a> Entry<'a> {
     /// `Ok(None)` at the end: when there is no room for another header.
-    fn parse(area: &'a [u8]) -> Result<Option<Self>, RecordFault> {
+    pub(super) fn parse(area: &'a [u8]) -> Result<Option<Self>, RecordFault> {
         let (Some(fid), Some(word)) = (u16_at(area, 0), u16_at(area, 2)) else {
             return Ok(None);
         };
@@ -88,6 +91,11 @@ impl<'a> OldColumns<'a> {
             rest: area,
             order: Order::START,
         }
+    }
+
+    /// What was not read yet.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     pub(super) fn step(&mut self) -> Result<Option<Tagged<'a>>, RecordFault> {
