@@ -410,6 +410,7 @@ impl Emitter<'_, '_, '_> {
         let Some(extra) = &leaf.extra else { return };
         let how = match extra.class {
             Class::Tree if extra.foreign => TakenHow::WrongObject,
+            Class::Tree if extra.newer => TakenHow::Newer,
             Class::Tree => TakenHow::OutOfPlace,
             Class::Linked => TakenHow::Linked,
             Class::Chained => TakenHow::Chained,

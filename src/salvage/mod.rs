@@ -21,6 +21,7 @@ mod plan;
 mod reach;
 mod report;
 mod scan;
+mod torn;
 mod tree;
 
 pub use catalog::{CatalogEntry, CatalogReport, SalvagedCatalog};
@@ -94,6 +95,9 @@ pub struct SalvageOptions<'o> {
     pub trust_damaged_pages: bool,
     /// Give nodes that are flagged deleted too.
     pub keep_deleted: bool,
+    /// Pages were written at different times, as in a dirty database: leaves that nothing leads to may be newer than
+    /// those that have their keys.
+    pub torn: bool,
     /// The last columns that records may have; part of the proof for nodes of damaged data pages.
     pub limits: CatalogLimits,
     /// Chunk size of the table's long values; part of the proof for nodes of damaged long value pages.
@@ -107,6 +111,7 @@ impl Default for SalvageOptions<'_> {
         Self {
             trust_damaged_pages: false,
             keep_deleted: false,
+            torn: false,
             limits: CatalogLimits::ANY,
             chunk: None,
             proof: None,
@@ -119,6 +124,7 @@ impl std::fmt::Debug for SalvageOptions<'_> {
         f.debug_struct("SalvageOptions")
             .field("trust_damaged_pages", &self.trust_damaged_pages)
             .field("keep_deleted", &self.keep_deleted)
+            .field("torn", &self.torn)
             .field("limits", &self.limits)
             .field("chunk", &self.chunk)
             .finish_non_exhaustive()

@@ -109,6 +109,7 @@ impl Source<'_> {
             class,
             damaged: false,
             foreign: false,
+            newer: false,
             dbtime: page.dbtime(),
             prev: page.prev(),
             next: page.next(),

@@ -28,7 +28,8 @@ use super::reach::{Class, Extra, Gap, Rank, Reached, Source, Worker};
 use super::report::{Loss, Refill, TreeReport};
 use crate::db::PageBytes;
 use crate::db::space::{Extent, ExtentKind, ObjectSpace, SpaceEntry, SpaceHeader};
-use crate::format::ids::Pgno;
+use crate::format::ids::{DbTime, Pgno};
+use crate::format::page::Page;
 use crate::tree::walk::for_each_node;
 
 /// What is to be given, and in which order.
@@ -74,11 +75,19 @@ impl Source<'_> {
     pub fn plan(&self, root: Option<Pgno>, reached: Reached, report: &mut TreeReport) -> Plan {
         report.leaves = reached.leaves.len() as u64;
         let all = self.inventory.leaves(self.objid, self.kind);
+        let newer = if self.options.torn {
+            self.newer(root, &reached, &mut Worker::new(self.db))
+        } else {
+            Vec::new()
+        };
         if reached.gaps.is_empty() {
-            report.left_aside = all.filter(|pgno| !reached.has(self, *pgno)).count() as u64;
-            return Plan::of(reached, Vec::new());
+            let unreached = all.filter(|pgno| !reached.has(self, *pgno)).count();
+            report.left_aside = unreached.saturating_sub(newer.len()) as u64;
+            return Plan::of(reached, newer);
         }
         let mut found = self.candidates(root, &reached);
+        found.retain(|extra| newer.iter().all(|other| other.pgno != extra.pgno));
+        found.extend(newer);
         let by_pgno: HashMap<Pgno, usize> = found.iter().map(|extra| extra.pgno).zip(0..).collect();
         let mut open = Vec::new();
         let mut start = 0;
@@ -143,21 +152,13 @@ impl Source<'_> {
 
     /// Leaves that the walk did not reach and that hold keys of a gap, read in the order of the file.
     fn candidates(&self, root: Option<Pgno>, reached: &Reached) -> Vec<Extra> {
-        let free = self.free_pages(root);
-        let is_free = |pgno: Pgno| {
-            let at = free.partition_point(|extent| extent.last < pgno);
-            free.get(at).is_some_and(|extent| extent.first() <= pgno)
-        };
-        let wanted = |pgno: &Pgno| !reached.has(self, *pgno) && !is_free(*pgno);
-        let mut pages: Vec<(Pgno, bool)> = self
-            .inventory
-            .leaves(self.objid, self.kind)
-            .filter(wanted)
-            .map(|pgno| (pgno, false))
-            .collect();
+        let wanted = self.wanted(root, reached);
+        let sound = self.inventory.leaves(self.objid, self.kind);
+        let mut pages: Vec<(Pgno, bool)> =
+            sound.filter(&wanted).map(|pgno| (pgno, false)).collect();
         if self.options.trust_damaged_pages {
             let damaged = self.inventory.damaged_leaves(self.objid, self.kind);
-            pages.extend(damaged.filter(wanted).map(|pgno| (pgno, true)));
+            pages.extend(damaged.filter(&wanted).map(|pgno| (pgno, true)));
             pages.sort_unstable();
         }
         let read = |worker: &mut Worker, (pgno, damaged): &(Pgno, bool)| {
@@ -173,7 +174,32 @@ impl Source<'_> {
         found.into_iter().flatten().collect()
     }
 
-    fn candidate(&self, pgno: Pgno, damaged: bool, worker: &mut Worker) -> Option<Extra> {
+    /// Says of a leaf whether the walk did not reach it, and no space tree calls it free.
+    fn wanted(&self, root: Option<Pgno>, reached: &Reached) -> impl Fn(&Pgno) -> bool {
+        let free = self.free_pages(root);
+        move |pgno| {
+            let at = free.partition_point(|(extent, _)| extent.last < *pgno);
+            let entry = free.get(at).filter(|(extent, _)| extent.first() <= *pgno);
+            !entry.is_some_and(|(_, since)| self.is_not_since(*pgno, *since))
+                && !reached.has(self, *pgno)
+        }
+    }
+
+    /// False when a page was taken into use after it was called free: what the space tree says is as old as its page.
+    fn is_not_since(&self, pgno: Pgno, free_since: DbTime) -> bool {
+        let mut bytes = PageBytes::new(self.db.page_size());
+        let page = self.db.read(pgno, &mut bytes);
+        !self.options.torn || page.is_ok_and(|page| page.dbtime() <= free_since)
+    }
+
+    /// Usable leaves of that kind.
+    pub fn unreached(&self, root: Option<Pgno>, reached: &Reached) -> Vec<Pgno> {
+        let leaves = self.inventory.leaves(self.objid, self.kind);
+        leaves.filter(self.wanted(root, reached)).collect()
+    }
+
+    /// What a leaf holds, if it is one of this tree.
+    pub fn candidate(&self, pgno: Pgno, damaged: bool, worker: &mut Worker) -> Option<Extra> {
         if damaged {
             let mut extra = self.damaged(pgno, None, worker)?;
             extra.class = Class::Alone;
@@ -350,8 +376,9 @@ impl Source<'_> {
         }
     }
 
-    /// Pages that the tree's own space tree calls free; nothing when it is not sound.
-    fn free_pages(&self, root: Option<Pgno>) -> Vec<Extent> {
+    /// Pages that the tree's own space tree calls free, and the time of the page that says so; nothing when it is not
+    /// sound.
+    fn free_pages(&self, root: Option<Pgno>) -> Vec<(Extent, DbTime)> {
         let mut bytes = PageBytes::new(self.db.page_size());
         let header = root.and_then(|root| {
             let page = self.db.read(root, &mut bytes).ok()?;
@@ -360,7 +387,11 @@ impl Source<'_> {
         let available = match header.map(|header| header.kind()) {
             Some(ExtentKind::Multiple { available, .. }) => available,
             Some(ExtentKind::Single { .. }) => {
-                return ObjectSpace::read(self.db, root.unwrap_or_default()).available;
+                let root = root.unwrap_or_default();
+                let page = self.db.read(root, &mut bytes);
+                let time = page.map_or(DbTime::default(), Page::dbtime);
+                let available = ObjectSpace::read(self.db, root).available;
+                return available.into_iter().map(|extent| (extent, time)).collect();
             }
             // Without the root: the second of two roots of space trees side by side. [format notes 5.3]
             None => {
@@ -378,15 +409,20 @@ impl Source<'_> {
             self.db,
             available,
             |_, page, node| match SpaceEntry::parse(&node) {
-                Ok(entry) if page.flags().is_space_tree() => free.push(entry.extent),
+                Ok(entry) if page.flags().is_space_tree() => {
+                    free.push((entry.extent, page.dbtime()));
+                }
                 _ => sound = false,
             },
             |_, _| reached = false,
         );
-        free.retain(|extent| extent.count > 0);
+        free.retain(|(extent, _)| extent.count > 0);
         free.sort_unstable();
         // An overlap says that the tree is not what it was.
-        sound &= reached && free.windows(2).all(|pair| pair[0].last < pair[1].first());
+        sound &= reached
+            && free
+                .windows(2)
+                .all(|pair| pair[0].0.last < pair[1].0.first());
         if sound { free } else { Vec::new() }
     }
 }

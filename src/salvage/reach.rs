@@ -54,6 +54,8 @@ pub(super) struct Extra {
     pub damaged: bool,
     /// It names another object.
     pub foreign: bool,
+    /// It is newer than what the walk reached in its place.
+    pub newer: bool,
     pub dbtime: DbTime,
     pub prev: Pgno,
     pub next: Pgno,

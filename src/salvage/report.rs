@@ -68,6 +68,8 @@ pub enum TakenHow {
     OutOfPlace,
     /// It names another object, but its parent, its neighbours and its keys say that it is of this tree.
     WrongObject,
+    /// Nothing leads to it, but it is newer than the page that has its keys, or a leaf of the tree is linked to it.
+    Newer,
     /// The tree's leaf links lead to it, there and back.
     Linked,
     /// It and another such leaf link to each other.
