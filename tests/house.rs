@@ -37,7 +37,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "check",
         &["db", "format", "problem", "progress", "storage", "tree"],
     ),
-    ("salvage", &["db", "format", "progress", "tree"]),
+    ("salvage", &["db", "format", "progress", "storage", "tree"]),
     ("sorting", &["storage"]),
     ("damage", &["db", "format", "problem", "storage"]),
     (

@@ -144,7 +144,21 @@ impl Database {
             .ok_or_else(no_header)?
             .clone();
         let size = copies.page_size;
-        let (count, _) = Pages::new(storage.as_ref(), size).count().map_err(io)?;
+        Self::with_header(storage, path, header, size).map_err(io)
+    }
+
+    /// Takes a storage as a database with this header and page size; the header copies are not looked at. `path` is
+    /// what reports name it.
+    ///
+    /// # Errors
+    /// When the storage's length cannot be had.
+    pub fn with_header(
+        storage: Box<dyn Storage>,
+        path: &Path,
+        header: DbHeader,
+        size: PageSize,
+    ) -> std::io::Result<Self> {
+        let (count, _) = Pages::new(storage.as_ref(), size).count()?;
         let last = count
             .saturating_sub(HEADER_PAGES)
             .min(Pgno::MAX.get().into());
@@ -155,6 +169,12 @@ impl Database {
             size,
             last_page: Pgno::new(last as u32),
         })
+    }
+
+    /// The same pages under another header.
+    #[must_use]
+    pub fn replace_header(self, header: DbHeader) -> Self {
+        Self { header, ..self }
     }
 
     /// The path it was opened by.

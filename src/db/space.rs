@@ -75,6 +75,12 @@ impl SpaceHeader {
         Self::plain(&rest[..PLAIN_LEN], auto_increment)
     }
 
+    /// True for an external header that says what it holds, as from 0x620,30 on. [format notes 2.6]
+    #[must_use]
+    pub fn is_flagged(external: &[u8]) -> bool {
+        external.len() != PLAIN_LEN && Self::parse(external).is_some()
+    }
+
     fn plain(bytes: &[u8], auto_increment: Option<u64>) -> Option<Self> {
         Some(Self {
             pages: u32_at(bytes, 0)?,

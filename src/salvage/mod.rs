@@ -6,27 +6,37 @@
 //!    cut off, those that the inventory knows. It reads them in the order of the file, settles what contradicts
 //!    itself, and then gives the nodes in key order.
 //! 3. [`SalvagedCatalog::read`] unites the catalog with its shadow and names the trees that no row knows.
+//! 4. [`Headless::open`] opens a database whose header copies are both bad: [`guess_page_size`], then
+//!    [`HeaderFromPages::make`].
 //!
 //! Nothing here writes. Damage is never an error: it is in the reports.
 
 mod below;
 mod catalog;
+mod clues;
 mod emit;
+mod header;
 mod inventory;
 mod keys;
 mod leaf;
 mod orphans;
+mod pagesize;
 mod place;
 mod plan;
 mod reach;
+mod remains;
 mod report;
 mod scan;
 mod torn;
 mod tree;
 
 pub use catalog::{CatalogEntry, CatalogReport, SalvagedCatalog};
+pub use clues::{Clue, Clues};
+pub use header::{HeaderEvidence, HeaderFromPages, Headless};
 pub use inventory::{Inventory, PageContent, PageState, PageVerdict};
 pub use orphans::OrphanTree;
+pub use pagesize::{PageSizeGuess, guess_page_size};
+pub use remains::KeptField;
 pub use report::{
     Corrected, DropReason, Dropped, Loss, LossCause, Refill, Taken, TakenHow, TreeReport,
 };

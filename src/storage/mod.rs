@@ -13,6 +13,7 @@ mod memory_disk;
 mod overlay;
 mod pages;
 mod path_text;
+mod shifted;
 
 use std::io;
 use std::time::SystemTime;
@@ -26,6 +27,7 @@ pub use memory_disk::MemoryDisk;
 pub use overlay::Overlay;
 pub use pages::{PageFault, Pages};
 pub use path_text::{PathText, keyed_path_text, path_text};
+pub use shifted::Shifted;
 
 /// A sequence of bytes with positioned access, shared between threads.
 pub trait Storage: Send + Sync {

@@ -235,6 +235,19 @@ impl CatalogRow {
         }
     }
 
+    /// Whether each column of the index takes four bytes, as from revision 7 on, or two; `None` where the bytes allow
+    /// both. [format notes 6.6]
+    #[must_use]
+    pub fn has_wide_segments(&self) -> Option<bool> {
+        // Four bytes begin with flags and a zero, two with a column id, which is never zero.
+        let wide = |entry: &[u8]| entry.len() == 4 && entry[0] & !0xE0 == 0 && entry[1] == 0;
+        let narrow = |entry: &[u8]| entry.len() == 2 && entry != [0, 0];
+        let bytes = &self.key_fids;
+        let may_be_wide = bytes.chunks(4).all(wide);
+        let may_be_narrow = bytes.chunks(2).all(narrow);
+        (may_be_wide != may_be_narrow).then_some(may_be_wide)
+    }
+
     /// As a long value tree.
     #[must_use]
     pub fn long_values(&self) -> LongValueTree {
