@@ -128,6 +128,33 @@ fn made_headers_read_as_the_true_ones() {
 }
 
 #[test]
+fn every_update_of_the_format_is_read() {
+    let later = [30, 40, 60, 70, 110, 140, 180, 200, 270, 290];
+    for major in (9..=20).chain(later) {
+        for size in PageSize::ALL {
+            if size == PageSize::K2 && major > 20 {
+                continue;
+            }
+            let name = format!("{size} {major}");
+            let options = samples::options(size, major, 5).unwrap();
+            let bytes = samples::mini(options).unwrap();
+            let (header, _) = true_header(&bytes).unwrap();
+            without_headers(&name, &bytes, &header, size, major.into());
+            let mut wrecked = bytes;
+            wrecked[..2 * size.bytes()].fill(0);
+            let told = headless(wrecked).unwrap().evidence.told_by_pages;
+            assert_eq!(told < 0xB, major < 0xB, "{name}: {told}");
+            // Large pages came later than the builder has them.
+            if !size.is_large() {
+                assert_eq!(told < 0xC, major < 0xC, "{name}: {told}");
+            }
+            // 0x12 is named as the first product with it.
+            assert_eq!(told < 0x12, major < 0x12, "{name}: {told}");
+        }
+    }
+}
+
+#[test]
 fn made_headers_name_the_format() {
     for (size, major) in samples::formats() {
         let mut bytes = samples::mini(samples::options(size, major, 5).unwrap()).unwrap();

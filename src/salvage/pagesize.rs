@@ -19,6 +19,10 @@ const SAMPLE: u64 = 384;
 /// Of these, the first of the file, where pages in use are most likely.
 const FROM_START: u64 = 96;
 
+/// Pages that may be missing in front: so many, and so many for each page that is there.
+const MISSING_AT_MOST: u64 = 4096;
+const MISSING_FACTOR: u64 = 4;
+
 /// How well one page size explains a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PageSizeGuess {
@@ -54,12 +58,20 @@ impl PageSizeGuess {
         self.good + self.correctable
     }
 
-    /// Larger is better: pages in use that it explains in millionths, header copies, no shift, a larger page. The first
-    /// block of a large page can look like a smaller page of the same number in another place, never more.
-    fn rank(&self) -> (u64, u64, bool, usize) {
-        let used = self.proofs() + self.elsewhere + self.bad;
-        let share = (self.proofs() * 1_000_000).checked_div(used).unwrap_or(0);
-        (share, self.headers, self.missing == 0, self.size.bytes())
+    /// Larger is better: pages in use that it explains in millionths, header copies, no shift, how many pages that is, a
+    /// larger page. Some pages look right in other sizes too, but not many at places that agree: the first block of a
+    /// large page is like a smaller page, and an odd number of pages with the old checksum sums up as one does.
+    fn rank(&self) -> (u64, u64, bool, u64, usize) {
+        // One more, so that one of one is less than ten of ten.
+        let used = self.proofs() + self.elsewhere + self.bad + 1;
+        let share = self.proofs() * 1_000_000 / used;
+        (
+            share,
+            self.headers,
+            self.missing == 0,
+            self.proofs(),
+            self.size.bytes(),
+        )
     }
 }
 
@@ -73,7 +85,7 @@ enum Seen {
 }
 
 /// Judges every page size on a sample of the file's pages; the likeliest comes first. Five samples of at most 384 pages
-/// are read, 24 MiB in all. Pages that cannot be read count as bad.
+/// are read, 24 MiB in all, and those that are wrong twice where the file is shifted. Pages that cannot be read count as bad.
 ///
 /// # Errors
 /// When the length of the storage cannot be had.
@@ -105,9 +117,12 @@ fn guess(storage: &dyn Storage, size: PageSize) -> io::Result<PageSizeGuess> {
         }
         seen.insert(at, found);
     }
-    // Of equal numbers the smaller shift.
+    // Of equal numbers the smaller shift. What was cut off is in some proportion to what is left, so that a single number
+    // that is wrong cannot make a file of terabytes.
+    let most = MISSING_AT_MOST.saturating_add(MISSING_FACTOR.saturating_mul(count));
     let missing = votes
         .iter()
+        .filter(|(missing, _)| missing.unsigned_abs() <= most)
         .max_by_key(|(missing, votes)| (**votes, std::cmp::Reverse(missing.unsigned_abs())))
         .map_or(0, |(missing, _)| *missing);
     let mut guess = PageSizeGuess {
@@ -249,6 +264,38 @@ mod tests {
             let best = guess_page_size(&Memory::new(bytes)).unwrap()[0];
             assert_eq!((best.good, best.correctable, best.bad), (3, 1, 1));
         }
+    }
+
+    /// An odd number of pages with the old checksum has a right checksum as one large page.
+    #[test]
+    fn sums_of_old_pages_are_no_larger_pages() {
+        for pages in 1..=15 {
+            for missing in [0, 2, 3] {
+                let mut bytes = file(PageSize::K4, pages, 0x802);
+                bytes.drain(..missing * 4096);
+                bytes.resize(2 * 32768, 0);
+                let best = guess_page_size(&Memory::new(bytes)).unwrap()[0];
+                if best.good > 1 || missing == 0 {
+                    assert_eq!((best.size, best.missing), (PageSize::K4, missing as i64));
+                } else {
+                    assert!(pages < 5, "{pages} {missing} {best:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_far_away_makes_no_giant() {
+        let size = PageSize::K4;
+        let mut bytes = vec![0; 4096 * 3];
+        let page = &mut bytes[8192..];
+        page[24] = 2;
+        page[36..40].copy_from_slice(&0x2802u32.to_le_bytes());
+        seal(page, size, Pgno::new(0x7000_0000));
+        let guesses = guess_page_size(&Memory::new(bytes)).unwrap();
+        let guess = guesses.iter().find(|guess| guess.size == size).unwrap();
+        assert_eq!((guess.missing, guess.elsewhere), (0, 1));
+        assert!(!guess.is_supported());
     }
 
     #[test]

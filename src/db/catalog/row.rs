@@ -239,13 +239,7 @@ impl CatalogRow {
     /// both. [format notes 6.6]
     #[must_use]
     pub fn has_wide_segments(&self) -> Option<bool> {
-        // Four bytes begin with flags and a zero, two with a column id, which is never zero.
-        let wide = |entry: &[u8]| entry.len() == 4 && entry[0] & !0xE0 == 0 && entry[1] == 0;
-        let narrow = |entry: &[u8]| entry.len() == 2 && entry != [0, 0];
-        let bytes = &self.key_fids;
-        let may_be_wide = bytes.chunks(4).all(wide);
-        let may_be_narrow = bytes.chunks(2).all(narrow);
-        (may_be_wide != may_be_narrow).then_some(may_be_wide)
+        are_wide(&self.key_fids)
     }
 
     /// As a long value tree.
@@ -311,4 +305,34 @@ fn ansi(bytes: &[u8]) -> String {
 
 fn utf16(bytes: &[u8]) -> String {
     crate::format::value::Text::new(bytes, crate::format::value::CodePage::Unicode).to_string()
+}
+
+/// Whether the elements of KeyFldIDs are of four bytes. [format notes 6.6]
+fn are_wide(elements: &[u8]) -> Option<bool> {
+    // Four bytes begin with flags and a zero, two are a column id, which is never zero.
+    let wide = |element: &[u8]| element.len() == 4 && element[0] & !0xE0 == 0 && element[1] == 0;
+    let narrow = |element: &[u8]| element.len() == 2 && element != [0, 0];
+    let may_be_wide = elements.chunks(4).all(wide);
+    let may_be_narrow = elements.chunks(2).all(narrow);
+    (may_be_wide != may_be_narrow).then_some(may_be_wide)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::are_wide;
+
+    #[test]
+    fn the_width_of_index_columns_shows() {
+        // MSysObjects by object, type, id: both forms.
+        assert_eq!(are_wide(&[0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0]), Some(true));
+        assert_eq!(are_wide(&[1, 0, 2, 0, 3, 0]), Some(false));
+        assert_eq!(are_wide(&[1, 0, 2, 0]), Some(false));
+        // Descending: a flag, or a negative number.
+        assert_eq!(are_wide(&[0x40, 0, 1, 0, 0, 0, 2, 0]), Some(true));
+        assert_eq!(are_wide(&[0xFF, 0xFF, 2, 0]), Some(false));
+        // Column 0x40, or the flag; nothing at all; neither form.
+        assert_eq!(are_wide(&[0x40, 0, 1, 0]), None);
+        assert_eq!(are_wide(&[]), None);
+        assert_eq!(are_wide(&[1, 0, 0]), None);
+    }
 }
