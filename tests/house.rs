@@ -28,7 +28,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "recover",
         &["error", "format", "jet", "log", "progress", "storage"],
     ),
-    ("build", &["format", "log", "tree"]),
+    ("build", &["db", "format", "log", "tree"]),
     (
         "rebuild",
         &["db", "format", "jet", "progress", "storage", "tree"],

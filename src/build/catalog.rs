@@ -7,7 +7,9 @@ use super::core::Core;
 use super::error::BuildError;
 use super::objids;
 use super::schema::{CODE_PAGE_ASCII, CODE_PAGE_UNICODE, Column, Index, Row, Table};
-use super::table::{LV_DENSITY, Placed, Secondary, TableWriter};
+use super::table::{Placed, Secondary, TableWriter};
+use crate::db::catalog::columns::{FIXED, TAGGED, VARIABLE, fid};
+use crate::db::catalog::make::{NewColumn, NewRow, NewTree};
 use crate::format::ids::{Objid, Pgno};
 use crate::format::keys::{DEFAULT_KEY_MOST, TupleLimits};
 use crate::format::record::encode::FIXED_START;
@@ -16,66 +18,6 @@ use crate::format::schema::{
 };
 use crate::tree::space::{CATALOG, CATALOG_NAMES, CATALOG_TABLES, Run, SpacePlan, shadow_extent};
 
-/// Column ids of the catalog. [format notes 6.2]
-mod fid {
-    use crate::format::schema::Fid;
-
-    pub const OBJID_TABLE: Fid = Fid::new(1);
-    pub const TYPE: Fid = Fid::new(2);
-    pub const ID: Fid = Fid::new(3);
-    pub const COLTYP_OR_PGNO: Fid = Fid::new(4);
-    pub const SPACE_USAGE: Fid = Fid::new(5);
-    pub const FLAGS: Fid = Fid::new(6);
-    pub const PAGES_OR_LOCALE: Fid = Fid::new(7);
-    pub const ROOT_FLAG: Fid = Fid::new(8);
-    pub const RECORD_OFFSET: Fid = Fid::new(9);
-    pub const LCMAP_FLAGS: Fid = Fid::new(10);
-    pub const KEY_MOST: Fid = Fid::new(11);
-    pub const NAME: Fid = Fid::new(128);
-    pub const DEFAULT_VALUE: Fid = Fid::new(131);
-    pub const KEY_FIDS: Fid = Fid::new(132);
-    pub const VAR_SEG_MAC: Fid = Fid::new(133);
-    pub const CONDITIONS: Fid = Fid::new(134);
-    pub const TUPLE_LIMITS: Fid = Fid::new(135);
-    pub const LOCALE_NAME: Fid = Fid::new(261);
-}
-
-/// Columns of the catalog in order of their ids: fixed, variable, tagged. [format notes 6.2]
-const FIXED: [(&str, Coltyp); 13] = [
-    ("ObjidTable", Coltyp::Long),
-    ("Type", Coltyp::Short),
-    ("Id", Coltyp::Long),
-    ("ColtypOrPgnoFDP", Coltyp::Long),
-    ("SpaceUsage", Coltyp::Long),
-    ("Flags", Coltyp::Long),
-    ("PagesOrLocale", Coltyp::Long),
-    ("RootFlag", Coltyp::Bit),
-    ("RecordOffset", Coltyp::Short),
-    ("LCMapFlags", Coltyp::Long),
-    ("KeyMost", Coltyp::UnsignedShort),
-    ("LVChunkMax", Coltyp::Long),
-    ("PgnoFDPLastSetTime", Coltyp::DateTime),
-];
-const VARIABLE: [(&str, Coltyp); 10] = [
-    ("Name", Coltyp::Text),
-    ("Stats", Coltyp::Binary),
-    ("TemplateTable", Coltyp::Text),
-    ("DefaultValue", Coltyp::Binary),
-    ("KeyFldIDs", Coltyp::Binary),
-    ("VarSegMac", Coltyp::Binary),
-    ("ConditionalColumns", Coltyp::Binary),
-    ("TupleLimits", Coltyp::Binary),
-    ("Version", Coltyp::Binary),
-    ("SortID", Coltyp::Binary),
-];
-const TAGGED: [&str; 6] = [
-    "CallbackData",
-    "CallbackDependencies",
-    "SeparateLV",
-    "SpaceHints",
-    "SpaceDeferredLVHints",
-    "LocaleName",
-];
 /// Fixed columns that may not be null, and the name. [format notes, verified]
 const NOT_NULL: usize = 7;
 
@@ -89,8 +31,6 @@ const LOCALE_ID: u32 = 0x409;
 const LOCALE: &str = "en-US";
 /// Sort key, ignoring case, kana and width. [format notes 6.6]
 const LCMAP_FLAGS: u32 = 0x0003_0401;
-/// Root flag of table rows: true.
-const ROOT_FLAG: u8 = 0xFF;
 
 const NAME_INDEX: Placed = Placed {
     objid: Objid::new(4),
@@ -143,31 +83,44 @@ pub(super) fn describe<W: Write + Seek>(
     let primary = table.primary.iter().map(|index| (index, own));
     let secondary = indexes.iter().map(|(index, placed)| (index, *placed));
     for (index, placed) in primary.chain(secondary) {
-        let numbers = index_numbers(index, placed, major);
-        let kind = CatalogType::Index;
-        let mut entry = catalog_row(own.objid, kind, placed.objid.get(), &index.name, numbers);
+        let tree = placed.tree(index.density);
+        let row = NewRow::index(own.objid, tree, &index.name, index.flags, locale(major));
+        let mut entry = CatalogRow::new(&row);
         entry.row = index_details(entry.row, index, major);
         entry.row.merge(&index.extra);
         core.catalog.push(entry);
     }
     if let Some(lv) = lv {
-        let numbers = [lv.root.get(), LV_DENSITY.into(), 0, 1];
-        let kind = CatalogType::LongValue;
-        let entry = catalog_row(own.objid, kind, lv.objid.get(), "LV", numbers);
-        core.catalog.push(entry);
+        let row = NewRow::long_values(own.objid, lv.objid, lv.root);
+        core.catalog.push(CatalogRow::new(&row));
+    }
+}
+
+impl Placed {
+    const fn tree(self, density: u8) -> NewTree {
+        NewTree {
+            objid: self.objid,
+            root: self.root,
+            density,
+        }
+    }
+}
+
+impl CatalogRow {
+    fn new(new: &NewRow) -> Self {
+        let row = new
+            .values()
+            .into_iter()
+            .fold(Row::new(), |row, (fid, value)| row.set(fid, value));
+        let key = (new.table, new.kind, new.id);
+        Self { key, row }
     }
 }
 
 fn table_row(table: &Table, own: Placed) -> CatalogRow {
-    let numbers = [
-        own.root.get(),
-        table.density.into(),
-        table.flags,
-        table.pages,
-    ];
-    let (objid, id) = (own.objid, own.objid.get());
-    let mut entry = catalog_row(objid, CatalogType::Table, id, &table.name, numbers);
-    entry.row = entry.row.set(fid::ROOT_FLAG, [ROOT_FLAG]);
+    let tree = own.tree(table.density);
+    let row = NewRow::table(tree, &table.name, table.flags, table.pages);
+    let mut entry = CatalogRow::new(&row);
     entry.row.merge(&table.extra);
     entry
 }
@@ -177,14 +130,17 @@ fn column_rows(table: &Table, objid: Objid) -> Vec<CatalogRow> {
     let is_catalog = matches!(objid, Objid::CATALOG | Objid::CATALOG_SHADOW);
     let mut offset = FIXED_START as u16;
     let rows = table.columns.iter().map(|(fid, column)| {
-        let numbers = column_numbers(column);
-        let (kind, id) = (CatalogType::Column, fid.get().into());
-        let mut entry = catalog_row(objid, kind, id, &column.name, numbers);
-        if fid.kind() == FidKind::Fixed {
-            entry.row = entry.row.set(fid::RECORD_OFFSET, offset.to_le_bytes());
-            if !is_catalog {
-                offset += column.max as u16;
-            }
+        let described = NewColumn {
+            fid: *fid,
+            coltyp: column.coltyp,
+            max: column.max,
+            flags: column.flags,
+            code_page: column.code_page,
+            offset,
+        };
+        let mut entry = CatalogRow::new(&NewRow::column(objid, &column.name, described));
+        if fid.kind() == FidKind::Fixed && !is_catalog {
+            offset += column.max as u16;
         }
         if let Some(default) = &column.default {
             entry.row = entry.row.set(fid::DEFAULT_VALUE, default.clone());
@@ -195,49 +151,13 @@ fn column_rows(table: &Table, objid: Objid) -> Vec<CatalogRow> {
     rows.collect()
 }
 
-/// The columns that every row has; `numbers` are the columns 4 to 7.
-fn catalog_row(
-    table: Objid,
-    kind: CatalogType,
-    id: u32,
-    name: &str,
-    numbers: [u32; 4],
-) -> CatalogRow {
-    let fids = [
-        fid::COLTYP_OR_PGNO,
-        fid::SPACE_USAGE,
-        fid::FLAGS,
-        fid::PAGES_OR_LOCALE,
-    ];
-    let row = Row::new()
-        .set(fid::OBJID_TABLE, table.get().to_le_bytes())
-        .set(fid::TYPE, (kind as i16 + 1).to_le_bytes())
-        .set(fid::ID, id.to_le_bytes())
-        .set(fid::NAME, name);
-    let row = fids
-        .into_iter()
-        .zip(numbers)
-        .fold(row, |row, (fid, number)| row.set(fid, number.to_le_bytes()));
-    let key = (table, kind, id);
-    CatalogRow { key, row }
-}
-
-fn column_numbers(column: &Column) -> [u32; 4] {
-    [
-        column.coltyp.number(),
-        column.max,
-        column.flags,
-        column.code_page.into(),
-    ]
-}
-
-fn index_numbers(index: &Index, placed: Placed, major: u32) -> [u32; 4] {
-    let locale = if major < LOCALE_NAMES_SINCE {
+/// What an index row says of its language where it does not name it.
+const fn locale(major: u32) -> u32 {
+    if major < LOCALE_NAMES_SINCE {
         LOCALE_ID
     } else {
         0
-    };
-    [placed.root.get(), index.density.into(), index.flags, locale]
+    }
 }
 
 fn index_details(row: Row, index: &Index, major: u32) -> Row {
@@ -366,7 +286,7 @@ fn system_table(name: &str, major: u32, pages: u32) -> Table {
     table.flags = table_flags::SYSTEM | table_flags::FIXED_DDL;
     table.pages = pages;
     let (fixed, variable, tagged) = column_counts(major);
-    for (number, (name, coltyp)) in FIXED.into_iter().take(fixed).enumerate() {
+    for (number, (name, coltyp, _)) in FIXED.into_iter().take(fixed).enumerate() {
         let column = Column::fixed(name, coltyp);
         let not_null = number < NOT_NULL;
         table.add(ascii(if not_null { column.not_null() } else { column }));

@@ -1,5 +1,6 @@
 //! What a table looks like, as its maker describes it.
 
+use crate::db::catalog::make::DENSITY;
 use crate::format::keys::{DEFAULT_KEY_MOST, TupleLimits};
 use crate::format::schema::{Coltyp, Fid, FidKind, KeySegment, column_flags, index_flags};
 
@@ -9,8 +10,6 @@ pub const CODE_PAGE_ASCII: u16 = 1252;
 pub const CODE_PAGE_UNICODE: u16 = 1200;
 /// Longest value of a short variable or tagged column. [format notes 6.5]
 const SHORT_MOST: u32 = 255;
-/// Default fill of pages in percent. [verified: 0x50 in catalogs of engine-written databases]
-const DENSITY: u8 = 80;
 
 /// A column.
 #[derive(Debug, Clone)]

@@ -9,6 +9,7 @@ use super::index;
 use super::longvalue::LongValues;
 use super::schema::{Index, Row, Table};
 use super::values::{self, Parts, RecordLimits};
+use crate::db::catalog::make::LV_DENSITY;
 use crate::format::ids::{Objid, Pgno};
 use crate::format::keys::{self, IndexRules};
 use crate::format::page::{NodeFlags, PageFlags};
@@ -16,9 +17,6 @@ use crate::format::record::encode::{FixedSlot, max_record};
 use crate::tree::space::SpacePlan;
 use crate::tree::stores::{ChildStore, TableStore};
 use crate::tree::{TreeSummary, TreeWriter};
-
-/// Long value trees are only ever appended to. [verified: density 0x64 in their catalog rows]
-pub(super) const LV_DENSITY: u8 = 100;
 
 /// A secondary index, its entries collected until all rows are there.
 pub(super) struct Secondary {

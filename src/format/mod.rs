@@ -20,7 +20,7 @@ pub mod restore_env;
 pub mod schema;
 pub mod stamp;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod trailer;
 pub mod undofile;
 pub mod value;

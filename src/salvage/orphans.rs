@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::inventory::{Inventory, PageContent};
 use super::tree::{SalvagedNode, SalvagedTree};
 use super::{SalvageOptions, TreeKind};
+use crate::db::catalog::recovered::recovered_name;
 use crate::db::catalog::{CATALOG_NAME_ROOT, Schema};
 use crate::db::space::{Extent, ObjectSpace, SpaceHeader};
 use crate::db::{Database, PageBytes};
@@ -80,10 +81,9 @@ pub(super) fn find(
         .filter_map(|objid| tree(db, inventory, objid, &free))
         .collect();
     for tree in &mut found {
-        let number = tree.objid.get();
         let name = names.get(&tree.objid).cloned();
         tree.name = match tree.content {
-            PageContent::Data => Some(name.unwrap_or_else(|| format!("recovered-{number}"))),
+            PageContent::Data => Some(name.unwrap_or_else(|| recovered_name(tree.objid))),
             _ => None,
         };
     }

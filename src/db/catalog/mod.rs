@@ -1,6 +1,9 @@
 //! The catalog: what tables, columns, indexes and long value trees a database has.
 //! [format notes chapter 6]
 
+pub mod columns;
+pub mod make;
+pub mod recovered;
 mod row;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! One row of the catalog. The layout of its own table is fixed, so that the catalog can be read
 //! before anything is known. [format notes 6.2, verified]
 
+use super::columns::{fid, place};
 use crate::db::catalog::{Column, Index, LongValueTree, TupleLimits};
 use crate::format::bytes::{u16_at, u32_at, u64_at};
 use crate::format::ids::{Objid, Pgno};
@@ -8,37 +9,6 @@ use crate::format::page::Page;
 use crate::format::record::{Field, Instance, Record, RecordFault, RecordLayout};
 use crate::format::schema::{CatalogType, Coltyp, Fid, KeySegment, column_flags};
 
-/// Offsets of the fixed columns, by column id from 1 on, with their sizes.
-const FIXED: [(usize, usize); 13] = [
-    (4, 4),
-    (8, 2),
-    (10, 4),
-    (14, 4),
-    (18, 4),
-    (22, 4),
-    (26, 4),
-    (30, 1),
-    (31, 2),
-    (33, 4),
-    (37, 2),
-    (39, 4),
-    (43, 8),
-];
-/// The column that holds a column's type or a tree's root.
-const ROOT_FID: usize = 4;
-const NAME: Fid = Fid::new(128);
-const TEMPLATE: Fid = Fid::new(130);
-const DEFAULT: Fid = Fid::new(131);
-const KEY_FIDS: Fid = Fid::new(132);
-const VAR_SEG_MAC: Fid = Fid::new(133);
-const CONDITIONS: Fid = Fid::new(134);
-const TUPLE_LIMITS: Fid = Fid::new(135);
-const VERSION: Fid = Fid::new(136);
-const SORT_ID: Fid = Fid::new(137);
-const CALLBACK_DATA: Fid = Fid::new(256);
-const SPACE_HINTS: Fid = Fid::new(259);
-const DEFERRED_LV_HINTS: Fid = Fid::new(260);
-const LOCALE_NAME: Fid = Fid::new(261);
 /// Flags of the sort key function when the catalog names none: sort key, ignore case, kana, width.
 const DEFAULT_MAP_FLAGS: u32 = 0x3_0401;
 /// Longest key when the catalog names none.
@@ -125,17 +95,19 @@ impl CatalogRow {
     /// [`RowFault`].
     pub fn with_layout(data: &[u8], layout: RecordLayout) -> Result<Self, RowFault> {
         let record = Record::with_layout(data, layout)?;
-        let fixed = |fid: usize| -> Result<Option<&[u8]>, RecordFault> {
-            let (offset, size) = FIXED[fid - 1];
-            Ok(record.fixed(Fid::new(fid as u16), offset, size)?.value())
+        let fixed = |fid: Fid| -> Result<Option<&[u8]>, RecordFault> {
+            match place(fid.get().into()) {
+                Some((offset, size)) => Ok(record.fixed(fid, offset, size)?.value()),
+                None => Ok(None),
+            }
         };
-        let long = |fid: usize| -> Result<Option<u32>, RecordFault> {
+        let long = |fid: Fid| -> Result<Option<u32>, RecordFault> {
             Ok(fixed(fid)?.and_then(|bytes| u32_at(bytes, 0)))
         };
-        let short = |fid: usize| -> Result<Option<u16>, RecordFault> {
+        let short = |fid: Fid| -> Result<Option<u16>, RecordFault> {
             Ok(fixed(fid)?.and_then(|bytes| u16_at(bytes, 0)))
         };
-        let needed = |fid: u16, value: Option<u32>| value.ok_or(RowFault::Missing(Fid::new(fid)));
+        let needed = |fid: Fid| long(fid)?.ok_or(RowFault::Missing(fid));
         let variable = |fid: Fid| -> Result<Option<&[u8]>, RecordFault> {
             match record.variable(fid)? {
                 Field::Value(bytes) => Ok(Some(bytes)),
@@ -144,45 +116,45 @@ impl CatalogRow {
         };
         let bytes = |fid| Ok::<_, RecordFault>(variable(fid)?.unwrap_or_default().to_vec());
         let long_bytes = |fid| Ok::<_, RecordFault>(tagged(&record, fid)?.unwrap_or_default());
-        let kind = short(2)?.ok_or(RowFault::Missing(Fid::new(2)))? as i16;
+        let kind = short(fid::TYPE)?.ok_or(RowFault::Missing(fid::TYPE))? as i16;
         Ok(Self {
-            table: Objid::new(needed(1, long(1)?)?),
+            table: Objid::new(needed(fid::OBJID_TABLE)?),
             kind: CatalogType::from_catalog(kind).ok_or(RowFault::Kind(kind))?,
-            id: needed(3, long(3)?)?,
-            coltyp_or_root: needed(4, long(4)?)?,
-            space_usage: long(5)?.unwrap_or_default(),
-            flags: long(6)?.unwrap_or_default(),
-            pages_or_locale: long(7)?.unwrap_or_default(),
-            record_offset: short(9)?.unwrap_or_default(),
-            map_flags: long(10)?,
-            key_most: short(11)?,
-            lv_chunk_max: long(12)?,
-            root_set_time: fixed(13)?
+            id: needed(fid::ID)?,
+            coltyp_or_root: needed(fid::COLTYP_OR_PGNO)?,
+            space_usage: long(fid::SPACE_USAGE)?.unwrap_or_default(),
+            flags: long(fid::FLAGS)?.unwrap_or_default(),
+            pages_or_locale: long(fid::PAGES_OR_LOCALE)?.unwrap_or_default(),
+            record_offset: short(fid::RECORD_OFFSET)?.unwrap_or_default(),
+            map_flags: long(fid::LCMAP_FLAGS)?,
+            key_most: short(fid::KEY_MOST)?,
+            lv_chunk_max: long(fid::LV_CHUNK_MAX)?,
+            root_set_time: fixed(fid::ROOT_SET_TIME)?
                 .and_then(|bytes| u64_at(bytes, 0))
                 .unwrap_or_default(),
-            name: ansi(variable(NAME)?.unwrap_or_default()),
-            name_bytes: bytes(NAME)?,
-            template: variable(TEMPLATE)?
+            name: ansi(variable(fid::NAME)?.unwrap_or_default()),
+            name_bytes: bytes(fid::NAME)?,
+            template: variable(fid::TEMPLATE)?
                 .map(ansi)
                 .filter(|name| !name.is_empty()),
-            sort_id: bytes(SORT_ID)?,
-            callback_data_len: long_bytes(CALLBACK_DATA)?.len(),
-            space_hints: long_bytes(SPACE_HINTS)?,
-            deferred_lv_hints: long_bytes(DEFERRED_LV_HINTS)?,
-            default: variable(DEFAULT)?.map(<[u8]>::to_vec),
-            key_fids: bytes(KEY_FIDS)?,
-            conditions: bytes(CONDITIONS)?,
-            var_seg_mac: variable(VAR_SEG_MAC)?.and_then(|bytes| u16_at(bytes, 0)),
-            tuple_limits: bytes(TUPLE_LIMITS)?,
-            version: bytes(VERSION)?,
-            locale: tagged(&record, LOCALE_NAME)?.map(|bytes| utf16(&bytes)),
+            sort_id: bytes(fid::SORT_ID)?,
+            callback_data_len: long_bytes(fid::CALLBACK_DATA)?.len(),
+            space_hints: long_bytes(fid::SPACE_HINTS)?,
+            deferred_lv_hints: long_bytes(fid::DEFERRED_LV_HINTS)?,
+            default: variable(fid::DEFAULT_VALUE)?.map(<[u8]>::to_vec),
+            key_fids: bytes(fid::KEY_FIDS)?,
+            conditions: bytes(fid::CONDITIONS)?,
+            var_seg_mac: variable(fid::VAR_SEG_MAC)?.and_then(|bytes| u16_at(bytes, 0)),
+            tuple_limits: bytes(fid::TUPLE_LIMITS)?,
+            version: bytes(fid::VERSION)?,
+            locale: tagged(&record, fid::LOCALE_NAME)?.map(|bytes| utf16(&bytes)),
         })
     }
 
     /// Writes another root into the data of a row whose column 4 is one; false when the row has no such column.
     pub fn set_root(data: &mut [u8], root: Pgno) -> bool {
-        let (offset, size) = FIXED[ROOT_FID - 1];
-        let field = data.get_mut(offset..offset + size);
+        let place = place(fid::COLTYP_OR_PGNO.get().into());
+        let field = place.and_then(|(offset, size)| data.get_mut(offset..offset + size));
         let found = field.is_some();
         if let Some(field) = field {
             field.copy_from_slice(&root.get().to_le_bytes());
@@ -196,9 +168,7 @@ impl CatalogRow {
     pub fn column(&self) -> Option<Column> {
         let has_default = self.flags & column_flags::DEFAULT != 0;
         let of_catalog = matches!(self.table, Objid::CATALOG | Objid::CATALOG_SHADOW);
-        let own = FIXED
-            .get((self.id as usize).wrapping_sub(1))
-            .filter(|_| of_catalog);
+        let own = place(self.id).filter(|_| of_catalog);
         Some(Column {
             fid: Fid::new(u16::try_from(self.id).ok()?),
             name: self.name.clone(),
@@ -206,7 +176,7 @@ impl CatalogRow {
             max_len: self.space_usage,
             flags: self.flags,
             code_page: self.pages_or_locale,
-            record_offset: own.map_or(self.record_offset, |(offset, _)| *offset as u16),
+            record_offset: own.map_or(self.record_offset, |(offset, _)| offset as u16),
             default: self.default.clone().filter(|_| has_default),
             callback: self.template.clone(),
         })
