@@ -278,7 +278,7 @@ pub fn orphaned_long_values(table: &NewTable<'_>) -> Result<Vec<NewRow>, MakeErr
 /// Appends a record for [`orphaned_long_values`], in the new layout: it refers to the long value, whose root must count that.
 ///
 /// # Errors
-/// None that a sound caller could see: the record is always short and in order.
+/// [`EncodeError`] is what the encoder may say; such a record, short and in order, is never refused.
 pub fn orphaned_long_value(
     lid: Lid,
     size: u32,
