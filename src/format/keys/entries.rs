@@ -125,7 +125,7 @@ impl IndexRules {
 
     /// Rule 3: all values of the first multi-valued column, or of each one in cross products and
     /// nested tables; one value of any other column.
-    fn instance_counts(&self, row: &impl RowValues) -> [usize; MAX_SEGMENTS] {
+    pub(super) fn instance_counts(&self, row: &impl RowValues) -> [usize; MAX_SEGMENTS] {
         let every = self.has(index_flags::CROSS_PRODUCT | index_flags::NESTED_TABLE);
         let mut seen = false;
         let mut counts = [1; MAX_SEGMENTS];
@@ -141,7 +141,7 @@ impl IndexRules {
 
     /// The next combination of values: the last segment runs fastest; in a nested table all run
     /// together.
-    fn advance(&self, instances: &mut [usize], counts: &[usize]) -> bool {
+    pub(super) fn advance(&self, instances: &mut [usize], counts: &[usize]) -> bool {
         if self.has(index_flags::NESTED_TABLE) {
             let many = instances.iter_mut().zip(counts).filter(|(_, c)| **c > 1);
             let mut more = false;

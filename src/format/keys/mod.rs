@@ -5,12 +5,14 @@
 //! index entries of 26 real databases, all equal, unless a line says otherwise]
 
 mod entries;
+mod learned;
 mod segment;
 
 use super::ids::PageSize;
 use super::schema::Coltyp;
 
 pub use entries::{IndexRules, IndexSegment, NullSegment, RowValues, TupleLimits};
+pub use learned::{LearnedSortKeys, SortOrder};
 pub use segment::push_segment;
 
 /// Prefix of a null segment. [format notes 9.1]

@@ -152,19 +152,23 @@ fn push_ascii(value: &[u8], room: usize, key: &mut Vec<u8>) -> KeyEnd {
 }
 
 fn push_unicode(value: &[u8], room: usize, sort: &impl SortKeys, key: &mut Vec<u8>) -> KeyEnd {
-    // The engine shows NLS only the start of the text while the key is short. [format notes 9.4]
+    if sort.sort_key(&shown_text(value, room), key) {
+        KeyEnd::Whole
+    } else {
+        KeyEnd::Unknown
+    }
+}
+
+/// The characters of a Unicode value that the engine shows to NLS: only the start of the text while the key is short, of
+/// which `room` bytes are left behind the prefix. [format notes 9.4]
+pub(super) fn shown_text(value: &[u8], room: usize) -> Vec<u16> {
     let shown = if room < UNICODE_BYTES {
         &value[..value.len().min(UNICODE_BYTES)]
     } else {
         value
     };
     let (units, _) = shown.as_chunks::<2>();
-    let text: Vec<u16> = units.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
-    if sort.sort_key(&text, key) {
-        KeyEnd::Whole
-    } else {
-        KeyEnd::Unknown
-    }
+    units.iter().map(|unit| u16::from_le_bytes(*unit)).collect()
 }
 
 fn byte_or_zero(value: &[u8], at: usize) -> u8 {
