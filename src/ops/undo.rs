@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::format::undofile::{UndoPlan, UndoStatus};
 use crate::jet::JetError;
-use crate::storage::{Disk, RealDisk};
+use crate::storage::RealDisk;
 use crate::undo::{Conflict, RestoredFile, UndoFile};
 
 /// What to do with an undo file.
@@ -68,8 +68,31 @@ pub struct UndoneFile {
     pub saved_bytes: u64,
     /// Bytes that were written back; null when nothing was restored.
     pub written_bytes: Option<u64>,
+    /// The original under another name, where that is how it is kept; null otherwise.
+    pub aside: Option<UndoneAside>,
     /// How it differs from what the operation left; null when it does not, or was not looked at.
     pub changed_since: Option<UndoConflict>,
+}
+
+/// An original that was put aside.
+#[derive(Debug, Clone, Serialize)]
+pub struct UndoneAside {
+    /// Its other name.
+    pub path: String,
+    /// What became of it; null when nothing did.
+    pub outcome: Option<AsideOutcome>,
+}
+
+/// What became of an original that was put aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AsideOutcome {
+    /// It has its own name again.
+    Restored,
+    /// It is gone, with the undo file.
+    Removed,
+    /// It stays, though the undo file is gone: something is not as the operation left it.
+    Left,
 }
 
 /// Where a file was changed since.
@@ -129,11 +152,9 @@ pub fn undo_file(path: &Path, options: UndoOptions) -> Result<UndoReport> {
             report.outcome = UndoOutcome::DiscardRefused;
         }
         UndoAction::Discard => {
-            undo.take()?;
-            let place = undo.path().to_owned();
-            // Windows keeps the name of a file that is open.
-            drop(undo);
-            RealDisk.remove(&place)?;
+            let done = undo.discard()?;
+            note_asides(&mut report, &done.removed, AsideOutcome::Removed);
+            note_asides(&mut report, &done.left, AsideOutcome::Left);
             report.outcome = UndoOutcome::Discarded;
         }
         UndoAction::DryRun | UndoAction::Restore if nothing => {
@@ -156,6 +177,9 @@ pub fn undo_file(path: &Path, options: UndoOptions) -> Result<UndoReport> {
             for (file, RestoredFile { written, .. }) in report.files.iter_mut().zip(restored.files)
             {
                 file.written_bytes = Some(written);
+                if let Some(aside) = &mut file.aside {
+                    aside.outcome = Some(AsideOutcome::Restored);
+                }
             }
             report.outcome = UndoOutcome::Restored;
         }
@@ -171,6 +195,10 @@ fn describe(undo: &UndoFile<'_>, path: &Path) -> UndoReport {
         after_bytes: file.after_len,
         saved_bytes: file.saved,
         written_bytes: None,
+        aside: file.aside.as_ref().map(|aside| UndoneAside {
+            path: aside.path.to_string_lossy().into_owned(),
+            outcome: None,
+        }),
         changed_since: None,
     };
     UndoReport {
@@ -184,10 +212,28 @@ fn describe(undo: &UndoFile<'_>, path: &Path) -> UndoReport {
     }
 }
 
+fn note_asides(report: &mut UndoReport, paths: &[PathBuf], outcome: AsideOutcome) {
+    let asides = report
+        .files
+        .iter_mut()
+        .filter_map(|file| file.aside.as_mut());
+    for aside in asides {
+        if paths
+            .iter()
+            .any(|path| path.to_string_lossy() == aside.path)
+        {
+            aside.outcome = Some(outcome);
+        }
+    }
+}
+
 fn note_conflicts(report: &mut UndoReport, conflicts: Vec<Conflict>) {
     for conflict in conflicts {
         let name = conflict.path.to_string_lossy();
-        let file = report.files.iter_mut().find(|file| file.path == name);
+        let names = |file: &&mut UndoneFile| {
+            file.path == name || file.aside.as_ref().is_some_and(|aside| aside.path == name)
+        };
+        let file = report.files.iter_mut().find(names);
         if let Some(file) = file {
             file.changed_since = Some(UndoConflict {
                 offset: conflict.offset,

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 const SECTOR: u64 = 512;
 
 /// A disk of which only the first steps work. A step is a write, a change of length, a sync, a file
-/// created, renamed or removed, a folder synced; opening and reading are none. The write at which it stops is done
+/// created, linked, renamed or removed, a folder synced; opening and reading are none. The write at which it stops is done
 /// to the half, everything after it fails.
 #[derive(Debug)]
 pub struct Crash<D> {
@@ -107,6 +107,11 @@ impl<D: Disk> Disk for Crash<D> {
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.pass(from, "rename")?;
         self.disk.rename(from, to)
+    }
+
+    fn hard_link(&self, path: &Path, link: &Path) -> Result<()> {
+        self.pass(path, "link")?;
+        self.disk.hard_link(path, link)
     }
 
     fn exists(&self, path: &Path) -> Result<bool> {

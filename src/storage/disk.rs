@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Storage;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A file system. What is written through it is durable only after [`Storage::sync`] of the file, a
 /// name that comes or goes only after [`Disk::sync_dir`] of its folder.
@@ -39,6 +39,17 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// [`crate::error::Error::Io`], also when what has that name is no file: a device, a link, a folder.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+
+    /// Gives a file a second name in the same folder, which nothing has yet.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Io`]; `AlreadyExists` when something has the name, `Unsupported` when the file system
+    /// knows only one name for a file (FAT, some of the network), as does one that does not say otherwise.
+    fn hard_link(&self, path: &Path, link: &Path) -> Result<()> {
+        let _ = link;
+        let error = std::io::ErrorKind::Unsupported.into();
+        Err(Error::io(path, "link", error))
+    }
 
     /// Whether there is anything of that name, a link that leads nowhere included.
     ///

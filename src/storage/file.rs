@@ -209,6 +209,19 @@ impl Drop for FileStorage {
     }
 }
 
+/// False for an error that a file system without hard links may answer with: there is no common one (not permitted, not
+/// supported, invalid function, too many links).
+const fn means_what_it_says(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::AlreadyExists
+            | io::ErrorKind::NotFound
+            | io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::ReadOnlyFilesystem
+    )
+}
+
 /// Makes the names in a folder durable. Windows keeps them in a journal of its own and has no such call.
 #[cfg(unix)]
 fn sync_dir(dir: &Path) -> io::Result<()> {
@@ -250,6 +263,20 @@ impl Disk for RealDisk {
             _ => std::fs::rename(from, to),
         };
         renamed.map_err(|error| Error::io(from, "rename", error))
+    }
+
+    fn hard_link(&self, path: &Path, link: &Path) -> Result<()> {
+        std::fs::hard_link(path, link).map_err(|error| {
+            Error::io(
+                path,
+                "link",
+                if means_what_it_says(error.kind()) {
+                    error
+                } else {
+                    io::Error::new(io::ErrorKind::Unsupported, error)
+                },
+            )
+        })
     }
 
     fn exists(&self, path: &Path) -> Result<bool> {

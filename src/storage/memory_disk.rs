@@ -25,6 +25,8 @@ struct State {
     durable_names: BTreeMap<PathBuf, usize>,
     /// Changes of names that are not durable yet, in order.
     pending: Vec<Naming>,
+    /// A file has one name and no second.
+    one_name: bool,
 }
 
 /// Names that come (with a file) or go, all of them or none: a name that is given to another file, or two that change
@@ -37,6 +39,16 @@ struct File {
     bytes: Vec<u8>,
     durable: Vec<u8>,
     pending: Vec<Change>,
+}
+
+impl File {
+    fn durable(bytes: Vec<u8>) -> Self {
+        Self {
+            durable: bytes.clone(),
+            bytes,
+            pending: Vec::new(),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -82,11 +94,7 @@ impl MemoryDisk {
         let mut state = State::default();
         for (path, bytes) in files {
             state.names.insert(path, state.files.len());
-            state.files.push(File {
-                durable: bytes.clone(),
-                bytes,
-                pending: Vec::new(),
-            });
+            state.files.push(File::durable(bytes));
         }
         state.durable_names = state.names.clone();
         Self {
@@ -108,7 +116,7 @@ impl MemoryDisk {
     #[must_use]
     pub fn power_lost(&self, mut keep: impl FnMut() -> bool) -> Self {
         let state = self.lock();
-        let contents: Vec<Vec<u8>> = state
+        let files = state
             .files
             .iter()
             .map(|file| {
@@ -117,18 +125,31 @@ impl MemoryDisk {
                 parts
                     .filter(|_| keep())
                     .for_each(|part| part.apply(&mut bytes));
-                bytes
+                File::durable(bytes)
             })
             .collect();
         let mut names = state.durable_names.clone();
         for naming in state.pending.iter().filter(|_| keep()) {
             take_effect(naming, &mut names);
         }
-        Self::new(
-            names
-                .into_iter()
-                .map(|(path, n)| (path, contents[n].clone())),
-        )
+        // By number: two names of one file are that afterwards too.
+        let state = State {
+            files,
+            names: names.clone(),
+            durable_names: names,
+            pending: Vec::new(),
+            one_name: state.one_name,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// The disk with a file system that has no hard links.
+    #[must_use]
+    pub fn without_links(self) -> Self {
+        self.lock().one_name = true;
+        self
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -180,12 +201,34 @@ impl Disk for MemoryDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let mut state = self.lock();
-        let Some(number) = state.names.remove(from) else {
+        let Some(number) = state.names.get(from).copied() else {
             return Err(Error::io(from, "rename", io::ErrorKind::NotFound.into()));
         };
+        if state.names.get(to) == Some(&number) {
+            // Two names of one file: POSIX leaves both.
+            return Ok(());
+        }
+        state.names.remove(from);
         state.names.insert(to.to_owned(), number);
         let naming = vec![(from.to_owned(), None), (to.to_owned(), Some(number))];
         state.pending.push(naming);
+        Ok(())
+    }
+
+    fn hard_link(&self, path: &Path, link: &Path) -> Result<()> {
+        let mut state = self.lock();
+        let number = state.names.get(path).copied();
+        let refused = match number {
+            None => Some(io::ErrorKind::NotFound),
+            Some(_) if state.one_name => Some(io::ErrorKind::Unsupported),
+            Some(_) if state.names.contains_key(link) => Some(io::ErrorKind::AlreadyExists),
+            Some(_) => None,
+        };
+        if let Some(kind) = refused {
+            return Err(Error::io(path, "link", kind.into()));
+        }
+        state.names.extend(number.map(|n| (link.to_owned(), n)));
+        state.pending.push(vec![(link.to_owned(), number)]);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Step 3 of a commit: the changes themselves.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::handles::Handles;
@@ -76,6 +77,37 @@ impl<'d> Applier<'d> {
     pub fn remove(&mut self, path: &Path) -> Result<()> {
         let path = self.canonical(path)?;
         self.handles.remove(&path)
+    }
+
+    /// Gives the file at `path` the name `aside`, and its name to `new_file`, which is complete and durable; all three are
+    /// in one folder, and durable when it returns. At every moment there is the one file or the other under
+    /// `path`; on a file system without hard links there is none for a moment, in which a kill is healed as every other.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; `AlreadyExists` when something has the name `aside`.
+    pub fn put_aside(&mut self, path: &Path, aside: &Path, new_file: &Path) -> Result<()> {
+        let path = self.canonical(path)?;
+        let aside = self.canonical(aside)?;
+        let new_file = self.canonical(new_file)?;
+        // Windows does not rename a file that is open.
+        self.handles.release(&path)?;
+        self.handles.release(&new_file)?;
+        let disk = self.disk;
+        match disk.hard_link(&path, &aside) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::Unsupported => {
+                if disk.exists(&aside)? {
+                    let error = io::ErrorKind::AlreadyExists.into();
+                    return Err(Error::io(&aside, "create", error));
+                }
+                disk.rename(&path, &aside)?;
+            }
+            linked => linked?,
+        }
+        let dir = path.parent().unwrap_or(Path::new("/"));
+        // The original's other name must be durable before the new file takes the first.
+        disk.sync_dir(dir)?;
+        disk.rename(&new_file, &path)?;
+        disk.sync_dir(dir)
     }
 
     /// Returns when every change is durable.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use xxhash_rust::xxh3::Xxh3;
 
+use super::aside;
 use super::handles::ReadHandle;
 use super::{SavedFile, UndoFile};
 use crate::error::{Error, Result};
@@ -63,6 +64,11 @@ impl UndoFile<'_> {
         let mut conflicts = Vec::new();
         let mut expect = Vec::new();
         for file in self.files() {
+            if let Some(aside) = &file.aside {
+                conflicts.extend(aside::find(self.disk, file, aside, mixed)?.conflict);
+                expect.push(Expect::Settled);
+                continue;
+            }
             expect.push(match self.whole(file, mixed)? {
                 Ok(expect) => expect,
                 Err(conflict) => {
@@ -153,6 +159,8 @@ impl UndoFile<'_> {
                     UndoPlan::Replace | UndoPlan::Remove => {
                         (len == file.before_len).then_some(Expect::Before)
                     }
+                    // Judged by itself.
+                    UndoPlan::Aside => Some(Expect::Settled),
                 };
                 let what = if len == file.after_len && plan != UndoPlan::Remove {
                     "not what was written".to_owned()

@@ -55,6 +55,29 @@ impl<'d> Handles<'d> {
         Ok(())
     }
 
+    /// Closes the file of this canonical path, durable, so that its name can change.
+    pub fn release(&mut self, path: &Path) -> Result<()> {
+        while let Some(at) = self.open.iter().position(|(name, _)| name == path) {
+            let (name, file) = self.open.remove(at);
+            sync(&name, file.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// Gives the file of this canonical path the name of another, which is replaced. Where both are names of one file,
+    /// the first goes.
+    pub fn rename(&mut self, from: &Path, to: &Path) -> Result<()> {
+        self.release(from)?;
+        self.release(to)?;
+        self.disk.rename(from, to)?;
+        self.dirs.extend(to.parent().map(Path::to_owned));
+        // POSIX does nothing then.
+        if self.disk.exists(from)? {
+            self.disk.remove(from)?;
+        }
+        Ok(())
+    }
+
     fn keep(&mut self, path: &Path, file: Box<dyn Storage>) -> Result<()> {
         if self.open.len() >= OPEN_MOST {
             let (name, oldest) = self.open.remove(0);

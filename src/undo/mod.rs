@@ -13,11 +13,15 @@
 //! [`UndoFile::restore`] brings every byte back; later, [`UndoFile::restore`] does the same for a
 //! user who asks for it. The format is in [`crate::format::undofile`] and `docs/undo.md`.
 //!
+//! A file that is too large to be saved is put aside instead ([`UndoWriter::will_put_aside`], [`Applier::put_aside`]): it
+//! keeps its content under another name, and a new file, written beforehand, takes its own.
+//!
 //! Everything goes through a [`Disk`](crate::storage::Disk), so that one test can stop at every step.
 //! The undo file is locked from its creation to the end of the command, and while it is restored:
 //! a second command that meets it is refused.
 
 mod apply;
+mod aside;
 mod check;
 mod handles;
 mod header;
@@ -30,9 +34,10 @@ mod settle;
 mod writer;
 
 pub use apply::Applier;
+pub use aside::Aside;
 pub use check::Conflict;
 pub use reader::{Glance, SavedFile, UndoFile};
 pub use restore::{RestoreReport, RestoredFile};
-pub use sealed::SealedUndo;
+pub use sealed::{Discarded, SealedUndo};
 pub use settle::{Settled, prepare, settle};
 pub use writer::UndoWriter;

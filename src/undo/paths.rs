@@ -40,9 +40,15 @@ pub fn relative(bytes: &[u8]) -> Option<PathBuf> {
     path.components().all(names).then_some(path)
 }
 
+/// A single name; `None` for any other path.
+pub fn name(bytes: &[u8]) -> Option<PathBuf> {
+    let path = relative(bytes)?;
+    (path.file_name() == Some(path.as_os_str())).then_some(path)
+}
+
 #[cfg(all(test, unix))]
 mod tests {
-    use super::{absolute, relative, to_bytes};
+    use super::{absolute, name, relative, to_bytes};
     use std::path::Path;
 
     #[test]
@@ -57,6 +63,10 @@ mod tests {
         assert_eq!(relative(b"a/b.edb").as_deref(), Some(Path::new("a/b.edb")));
         assert_eq!(relative(b"../b.edb"), None);
         assert_eq!(relative(b"/b.edb"), None);
+        assert_eq!(name(b"b.edb").as_deref(), Some(Path::new("b.edb")));
+        for bad in [&b""[..], b".", b"..", b"/", b"a/b", b"a/", b"./a", b"/a"] {
+            assert_eq!(name(bad), None, "{bad:?}");
+        }
         let odd = absolute(b"/a/\xFF").unwrap();
         assert_eq!(to_bytes(&odd).unwrap(), b"/a/\xFF");
     }

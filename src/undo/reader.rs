@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::aside::Aside;
 use super::header::{self, State};
 use super::lock::{in_use, lock};
 use super::paths;
 use crate::error::{Error, Result};
 use crate::format::undofile::{
-    ENTRIES_AT, FileEntry, HEAD_BYTES, RangeEntry, UndoEntry, UndoHeader, UndoPlan, UndoStatus,
-    body_len, read_entry,
+    AsideEntry, ENTRIES_AT, FileEntry, HEAD_BYTES, RangeEntry, UndoEntry, UndoHeader, UndoPlan,
+    UndoStatus, body_len, read_entry,
 };
 use crate::format::value::DateTime;
 use crate::storage::{Disk, Storage};
@@ -24,10 +25,13 @@ pub struct SavedFile {
     pub before_len: u64,
     /// Its length in bytes after the operation.
     pub after_len: u64,
-    /// xxh3-64 of its content after the operation, where it is created or replaced.
+    /// xxh3-64 of its content after the operation, where it is created or replaced; of the first 64 KiB of the new file,
+    /// where it is put aside.
     pub after_hash: u64,
     /// Bytes of it that are saved.
     pub saved: u64,
+    /// Where it is put aside, and what is known of it: with [`UndoPlan::Aside`], and only with it.
+    pub aside: Option<Aside>,
 }
 
 /// What the header of an undo file tells.
@@ -217,6 +221,13 @@ impl<'d> UndoFile<'d> {
         for path in entries.iter().filter_map(below) {
             moved_along = moved_along || self.disk.exists(&path)?;
         }
+        // While it is put aside, a file may be there under its other name only.
+        for entry in entries {
+            let aside = entry.aside.as_ref().zip(below(entry));
+            let aside = aside.and_then(|(aside, path)| Aside::of(aside, &path));
+            moved_along =
+                moved_along || aside.map_or(Ok(false), |aside| self.disk.exists(&aside.path))?;
+        }
         let mut places = Vec::new();
         for entry in entries {
             let absolute = paths::absolute(&entry.absolute);
@@ -226,8 +237,16 @@ impl<'d> UndoFile<'d> {
                 _ => return Err(self.unusable("it names a path that cannot be".into())),
             }
         }
-        for (file, path) in self.files.iter_mut().zip(places) {
-            file.path = path;
+        let mut asides = Vec::new();
+        for (entry, path) in entries.iter().zip(&places) {
+            let aside = entry.aside.as_ref().map(|aside| Aside::of(aside, path));
+            asides.push(match aside {
+                Some(None) => return Err(self.unusable("it names a path that cannot be".into())),
+                aside => aside.flatten(),
+            });
+        }
+        for (file, (path, aside)) in self.files.iter_mut().zip(places.into_iter().zip(asides)) {
+            (file.path, file.aside) = (path, aside);
         }
         Ok(())
     }
@@ -247,6 +266,13 @@ impl Gather {
     fn take(&mut self, entry: UndoEntry) -> Option<()> {
         match entry {
             UndoEntry::File(entry) => {
+                // The two could not be told apart.
+                let same = |aside: &AsideEntry| {
+                    (entry.before_len, aside.before_hash) == (entry.after_len, entry.after_hash)
+                };
+                if entry.aside.as_ref().is_some_and(same) {
+                    return None;
+                }
                 self.files.push(SavedFile {
                     path: PathBuf::new(),
                     plan: entry.plan,
@@ -254,6 +280,7 @@ impl Gather {
                     after_len: entry.after_len,
                     after_hash: entry.after_hash,
                     saved: 0,
+                    aside: None,
                 });
                 self.entries.push(entry);
                 self.next.push((0, None));

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::aside;
 use super::handles::Handles;
 use super::{SavedFile, UndoFile};
 use crate::error::{Error, Result};
@@ -96,6 +97,17 @@ impl UndoFile<'_> {
 
     /// Removes what the operation created, creates what it removed, gives the others their length.
     fn come_or_go(&self, file: &SavedFile, handles: &mut Handles<'_>) -> Result<()> {
+        if let Some(aside) = &file.aside {
+            let found = aside::find(self.disk, file, aside, true)?;
+            if found.put_back {
+                handles.rename(&aside.path, &file.path)?;
+            }
+            if found.new_waits {
+                // Last: that it is there tells that the original never lost its name.
+                handles.remove(&aside.new_file)?;
+            }
+            return Ok(());
+        }
         let there = self.disk.exists(&file.path)?;
         match (file.plan, there) {
             (UndoPlan::Create, true) => return handles.remove(&file.path),

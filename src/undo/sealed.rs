@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Applier, UndoFile, UndoWriter, header};
+use super::aside::{self, remove_left};
+use super::{Applier, SavedFile, UndoFile, UndoWriter, header};
 use crate::error::Result;
 use crate::format::undofile::{UndoHeader, UndoStatus};
 use crate::storage::{Disk, Storage};
@@ -14,6 +15,8 @@ pub struct SealedUndo<'d> {
     path: PathBuf,
     file: Box<dyn Storage>,
     header: UndoHeader,
+    /// What originals are put aside as.
+    asides: Vec<PathBuf>,
 }
 
 impl<'d> SealedUndo<'d> {
@@ -22,12 +25,14 @@ impl<'d> SealedUndo<'d> {
         path: PathBuf,
         file: Box<dyn Storage>,
         header: UndoHeader,
+        asides: Vec<PathBuf>,
     ) -> Self {
         Self {
             disk,
             path,
             file,
             header,
+            asides,
         }
     }
 
@@ -47,7 +52,8 @@ impl<'d> SealedUndo<'d> {
         Ok(self.path)
     }
 
-    /// Step 4, after every change is durable, for those who want no undo file.
+    /// Step 4, after every change is durable, for those who want no undo file. When it is gone for good, what was put aside
+    /// goes too; where that cannot be removed it stays, and no error says so: the operation has finished.
     ///
     /// # Errors
     /// [`crate::error::Error::Io`].
@@ -73,12 +79,59 @@ impl<'d> SealedUndo<'d> {
             let file = self.file.as_ref();
             header::advance(file, &self.path, &mut self.header, UndoStatus::Complete)
         } else {
-            remove(self.disk, &self.path)
+            // Before the undo file is gone for good it may claim them.
+            remove(self.disk, &self.path)?;
+            remove_left(self.disk, &self.asides);
+            Ok(())
         }
     }
 }
 
-/// Removes an undo file for good.
+/// What became of the originals that an undo file had put aside.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Discarded {
+    /// Originals that are gone, by the names that they had then.
+    pub removed: Vec<PathBuf>,
+    /// What stays: the operation did not finish, nothing else has the file's name, or it is not the original any more.
+    pub left: Vec<PathBuf>,
+}
+
+impl UndoFile<'_> {
+    /// Removes the undo file. Of a complete operation the originals that were put aside go too, if they are still as they
+    /// were, and if there is a file of their first name; after all others they stay.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Io`]; with `PermissionDenied` when another command is at work with the undo file: nothing was
+    /// removed then.
+    pub fn discard(mut self) -> Result<Discarded> {
+        self.take()?;
+        let mut done = Discarded::default();
+        // With a damaged header the operation may be half taken back.
+        let complete = self.status() == UndoStatus::Complete && !self.header_damaged();
+        let asides = |file: &'_ SavedFile| file.aside.clone().map(|aside| (file.clone(), aside));
+        for (file, aside) in self.files().iter().filter_map(asides) {
+            if self.status() == UndoStatus::Restored || !self.disk.exists(&aside.path)? {
+                continue;
+            }
+            let found = aside::find(self.disk, &file, &aside, false)?;
+            if complete && found.kept && found.named {
+                done.removed.push(aside.path);
+            } else {
+                done.left.push(aside.path);
+            }
+        }
+        let (disk, path) = (self.disk, self.path.clone());
+        // Windows keeps the name of a file that is open.
+        drop(self);
+        remove(disk, &path)?;
+        for path in &done.removed {
+            remove(disk, path)?;
+        }
+        Ok(done)
+    }
+}
+
+/// Removes a file for good.
 pub(super) fn remove(disk: &dyn Disk, path: &Path) -> Result<()> {
     disk.remove(path)?;
     path.parent().map_or(Ok(()), |dir| disk.sync_dir(dir))
@@ -86,7 +139,7 @@ pub(super) fn remove(disk: &dyn Disk, path: &Path) -> Result<()> {
 
 impl<'d> UndoWriter<'d> {
     /// Steps 2 to 4: seals, lets `apply` change the files, makes that durable, and says so. With `keep` the
-    /// undo file stays, and its path comes back.
+    /// undo file stays, and its path comes back; without, it goes as in [`SealedUndo::discard`].
     ///
     /// # Errors
     /// What any step failed with, in which case the changes have been taken back and the undo file is

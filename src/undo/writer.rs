@@ -7,20 +7,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::aside::{filetime, traits};
 use super::handles::ReadHandle;
 use super::lock::{in_use, lock};
 use super::{SealedUndo, header, paths};
 use crate::error::{Error, Result};
 use crate::format::undofile::{
-    ENTRIES_AT, FileEntry, RANGE_MOST, RangeEntry, SECTOR, UndoEntry, UndoHeader, UndoPlan,
-    UndoStatus, sector_hash, sectors, write_entry,
+    AsideEntry, ENTRIES_AT, FileEntry, RANGE_MOST, RangeEntry, SECTOR, UndoEntry, UndoHeader,
+    UndoPlan, UndoStatus, sector_hash, sectors, write_entry,
 };
 use crate::storage::{Disk, Storage};
 
 /// Entries are written when so many bytes of them have come together.
 const WRITE_AT: usize = 1 << 20;
-/// From 1601 to 1970, in steps of 100 ns.
-const FILETIME_1970: u64 = 116_444_736_000_000_000;
 
 /// An undo file that is being written. Nothing that it saves may change before it is sealed; dropped
 /// before that it removes itself. At any time it holds some 3 MiB of content, and the paths of the files.
@@ -37,6 +36,8 @@ pub struct UndoWriter<'d> {
     files: Vec<Row>,
     /// By the names that the caller uses, and by canonical paths.
     numbers: HashMap<PathBuf, usize>,
+    /// What originals are put aside as.
+    asides: Vec<PathBuf>,
     run: Option<RangeEntry>,
     reader: ReadHandle,
     spare: Vec<u8>,
@@ -66,7 +67,8 @@ impl<'d> UndoWriter<'d> {
     /// [`Error::Io`]; the file is then removed. `PermissionDenied` when another command has taken the name meanwhile.
     pub fn create(disk: &'d dyn Disk, path: &Path, operation: &str) -> Result<Self> {
         let path = disk.canonical(path)?;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = SystemTime::now();
+        let since = now.duration_since(UNIX_EPOCH);
         let since = since.unwrap_or(Duration::ZERO);
         let seed = format!(
             "{} {} {}",
@@ -78,7 +80,7 @@ impl<'d> UndoWriter<'d> {
             sequence: 0,
             status: UndoStatus::Unsealed,
             identity: xxh3_64(seed.as_bytes()),
-            created: FILETIME_1970 + (since.as_nanos() / 100) as u64,
+            created: filetime(now),
             end: 0,
             operation: operation.to_owned(),
         };
@@ -108,6 +110,7 @@ impl<'d> UndoWriter<'d> {
             entries: 0,
             files: Vec::new(),
             numbers: HashMap::new(),
+            asides: Vec::new(),
             run: None,
             reader: ReadHandle::default(),
             spare: Vec::new(),
@@ -188,7 +191,7 @@ impl<'d> UndoWriter<'d> {
                 let error = io::ErrorKind::AlreadyExists.into();
                 return Err(Error::io(path, "create", error));
             }
-            it.add_file(path, UndoPlan::Create, (after_len, after))
+            it.add_file(path, UndoPlan::Create, (after_len, after), None)
                 .map(drop)
         })
     }
@@ -199,7 +202,7 @@ impl<'d> UndoWriter<'d> {
     /// As [`UndoWriter::save_range`].
     pub fn will_replace(&mut self, path: &Path, after_len: u64, after: u64) -> Result<()> {
         self.guarded(|it| {
-            let number = it.add_file(path, UndoPlan::Replace, (after_len, after))?;
+            let number = it.add_file(path, UndoPlan::Replace, (after_len, after), None)?;
             it.save_content(number, 0..it.files[number].before_len)
         })
     }
@@ -210,8 +213,61 @@ impl<'d> UndoWriter<'d> {
     /// As [`UndoWriter::save_range`].
     pub fn will_remove(&mut self, path: &Path) -> Result<()> {
         self.guarded(|it| {
-            let number = it.add_file(path, UndoPlan::Remove, (0, 0))?;
+            let number = it.add_file(path, UndoPlan::Remove, (0, 0), None)?;
             it.save_content(number, 0..it.files[number].before_len)
+        })
+    }
+
+    /// `path` will get the name `aside`, which nothing has yet, and `new_file` will take its own: a file that is complete
+    /// and durable already. Nothing of either is saved; of each the length and the first 64 KiB are remembered, of the
+    /// original also when it was last changed.
+    ///
+    /// # Errors
+    /// As [`UndoWriter::save_range`]; `AlreadyExists` when something has the name `aside`; `InvalidInput` when the three,
+    /// links followed, are not in one folder, or when the two files cannot be told apart.
+    pub fn will_put_aside(&mut self, path: &Path, aside: &Path, new_file: &Path) -> Result<()> {
+        self.guarded(|it| {
+            if it.disk.exists(aside)? {
+                let error = io::ErrorKind::AlreadyExists.into();
+                return Err(Error::io(aside, "create", error));
+            }
+            let place = it.disk.canonical(path)?;
+            let names = [aside, new_file].map(|path| it.disk.canonical(path));
+            let [kept, new] = names;
+            let (kept, new) = (kept?, new?);
+            for other in [&kept, &new] {
+                if other.parent() != place.parent() {
+                    return Err(misuse(other, "it is not in the folder of the other file"));
+                }
+                if *other == it.path || it.numbers.contains_key(other) {
+                    return Err(misuse(other, "it is the undo file, or saved already"));
+                }
+            }
+            if kept == new || kept == place || new == place {
+                return Err(misuse(path, "it and the others are not three"));
+            }
+            let look = |path: &Path| traits(it.disk.open(path)?.as_ref(), path);
+            let (before, after) = (look(&place)?, look(&new)?);
+            if (before.len, before.hash) == (after.len, after.hash) {
+                return Err(misuse(&new, "it cannot be told from the other file"));
+            }
+            let name = |path: &Path| {
+                let name = path.file_name().map(Path::new).and_then(paths::to_bytes);
+                name.ok_or_else(|| misuse(path, "its name cannot be kept"))
+            };
+            let entry = AsideEntry {
+                aside: name(&kept)?,
+                new_file: name(&new)?,
+                before_hash: before.hash,
+                modified: before.modified,
+            };
+            let after = (after.len, after.hash);
+            let number = it.add_file(path, UndoPlan::Aside, after, Some(entry))?;
+            // No other entry may speak of these two.
+            it.numbers.insert(kept.clone(), number);
+            it.numbers.insert(new, number);
+            it.asides.push(kept);
+            Ok(())
         })
     }
 
@@ -242,6 +298,7 @@ impl<'d> UndoWriter<'d> {
             self.path.clone(),
             file,
             self.header.clone(),
+            std::mem::take(&mut self.asides),
         ))
     }
 
@@ -266,7 +323,7 @@ impl<'d> UndoWriter<'d> {
                         self.numbers.insert(path.to_owned(), number);
                         number
                     }
-                    None => self.add_file(path, UndoPlan::Change, (0, 0))?,
+                    None => self.add_file(path, UndoPlan::Change, (0, 0), None)?,
                 }
             }
         };
@@ -277,7 +334,13 @@ impl<'d> UndoWriter<'d> {
     }
 
     /// Notes a file that is not noted yet.
-    fn add_file(&mut self, path: &Path, plan: UndoPlan, after: (u64, u64)) -> Result<usize> {
+    fn add_file(
+        &mut self,
+        path: &Path,
+        plan: UndoPlan,
+        after: (u64, u64),
+        aside: Option<AsideEntry>,
+    ) -> Result<usize> {
         self.flush_run()?;
         let canonical = self.disk.canonical(path)?;
         if canonical == self.path || self.numbers.contains_key(&canonical) {
@@ -308,6 +371,7 @@ impl<'d> UndoWriter<'d> {
             after_hash: after.1,
             absolute: paths::to_bytes(&canonical).ok_or_else(odd_name)?,
             relative: relative.ok_or_else(odd_name)?,
+            aside,
         }))?;
         self.numbers.insert(path.to_owned(), number);
         self.numbers.insert(canonical.clone(), number);

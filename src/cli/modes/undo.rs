@@ -7,7 +7,9 @@ use crate::cli::exit::ExitStatus;
 use crate::cli::layout::Layout;
 use crate::cli::session::Session;
 use crate::format::undofile::{UndoPlan, UndoStatus};
-use crate::ops::undo::{UndoAction, UndoOptions, UndoOutcome, UndoReport, UndoneFile, undo_file};
+use crate::ops::undo::{
+    AsideOutcome, UndoAction, UndoOptions, UndoOutcome, UndoReport, UndoneFile, undo_file,
+};
 
 pub fn run(matches: &ArgMatches) -> ExitStatus {
     let action = match ["list", "dry-run", "discard"].map(|name| matches.get_flag(name)) {
@@ -40,6 +42,13 @@ fn layout(report: &UndoReport) -> Layout {
     for file in &report.files {
         out.spacing(format!("{:>9}  {}", verb(file.plan), file.path));
         out.spacing(format!("           {}", numbers(file)));
+        if let Some(aside) = &file.aside {
+            out.spacing(format!(
+                "           {}: {}",
+                kept(aside.outcome),
+                aside.path
+            ));
+        }
         if let Some(conflict) = &file.changed_since {
             out.spacing(format!(
                 "           changed since, at offset {:#x}: {}",
@@ -57,6 +66,7 @@ fn layout(report: &UndoReport) -> Layout {
         "Bytes after",
         "Saved",
         "Written",
+        "Original",
         "Changed since",
     ];
     out.grid(&header, report.files.iter().map(row).collect());
@@ -80,6 +90,17 @@ const fn verb(plan: UndoPlan) -> &'static str {
         UndoPlan::Create => "created",
         UndoPlan::Replace => "replaced",
         UndoPlan::Remove => "removed",
+        UndoPlan::Aside => "put aside",
+    }
+}
+
+/// What became of the original, before its other name.
+const fn kept(outcome: Option<AsideOutcome>) -> &'static str {
+    match outcome {
+        None => "the original is kept as",
+        Some(AsideOutcome::Restored) => "the original has its name again, and not any more",
+        Some(AsideOutcome::Removed) => "the original is removed",
+        Some(AsideOutcome::Left) => "not removed, for it or the file is not as it was left",
     }
 }
 
@@ -104,6 +125,9 @@ fn row(file: &UndoneFile) -> Vec<String> {
         file.saved_bytes.to_string(),
         file.written_bytes
             .map_or_else(String::new, |n| n.to_string()),
+        file.aside.as_ref().map_or_else(String::new, |aside| {
+            format!("{}: {}", kept(aside.outcome), aside.path)
+        }),
         since.map_or_else(String::new, |at| format!("{:#x}: {}", at.offset, at.what)),
     ]
 }

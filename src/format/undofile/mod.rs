@@ -14,6 +14,10 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::bytes::{all_zero, slice, u16_at, u32_at, u64_at};
 
+mod aside;
+
+pub use aside::{AsideEntry, START_BYTES, start_hash};
+
 /// How every slot starts.
 pub const UNDO_MAGIC: &[u8; 12] = b"exutil undo\n";
 /// The version of the format that is written and read.
@@ -170,10 +174,18 @@ pub enum UndoPlan {
     Replace,
     /// It does not exist afterwards.
     Remove,
+    /// It is kept under another name, and a new file takes its name.
+    Aside,
 }
 
 impl UndoPlan {
-    const ALL: [Self; 4] = [Self::Change, Self::Create, Self::Replace, Self::Remove];
+    const ALL: [Self; 5] = [
+        Self::Change,
+        Self::Create,
+        Self::Replace,
+        Self::Remove,
+        Self::Aside,
+    ];
 }
 
 /// A file that the operation touches.
@@ -185,12 +197,15 @@ pub struct FileEntry {
     pub before_len: u64,
     /// Its length afterwards; of a changed file that of the `Length` entry counts, if there is one.
     pub after_len: u64,
-    /// xxh3-64 of all of its content afterwards, where it is created or replaced.
+    /// xxh3-64 of all of its content afterwards, where it is created or replaced; [`start_hash`] of the new file, where
+    /// it is put aside.
     pub after_hash: u64,
     /// Its absolute path, in the system's bytes.
     pub absolute: Vec<u8>,
     /// Its path from the folder of the undo file on, empty when it lies elsewhere.
     pub relative: Vec<u8>,
+    /// What more is known of a file that is put aside; there with [`UndoPlan::Aside`], and only with it.
+    pub aside: Option<AsideEntry>,
 }
 
 /// A range of a file that is overwritten or cut off.
@@ -277,6 +292,9 @@ pub fn write_entry(out: &mut Vec<u8>, identity: u64, position: u64, entry: &Undo
                 for path in [&file.absolute, &file.relative] {
                     out.extend((path.len() as u32).to_le_bytes());
                     out.extend(path);
+                }
+                if let Some(aside) = &file.aside {
+                    aside.write(out);
                 }
             };
             let flags = plan.unwrap_or_default() as u32;
@@ -368,13 +386,20 @@ pub fn read_entry(
             let after_hash = u64_at(body, 0)?;
             let (absolute, rest) = path_at(body.get(8..)?)?;
             let (relative, rest) = path_at(rest)?;
+            let plan = *UndoPlan::ALL.get(flags as usize)?;
+            let (aside, rest) = if plan == UndoPlan::Aside {
+                AsideEntry::read(rest).map(|(aside, rest)| (Some(aside), rest))?
+            } else {
+                (None, rest)
+            };
             let file = FileEntry {
-                plan: *UndoPlan::ALL.get(flags as usize)?,
+                plan,
                 before_len: a,
                 after_len: b,
                 after_hash,
                 absolute,
                 relative,
+                aside,
             };
             rest.is_empty().then_some(UndoEntry::File(file))
         }

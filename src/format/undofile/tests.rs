@@ -1,9 +1,9 @@
 //! Headers and entries come back, damage is seen.
 
 use super::{
-    BODY_MOST, FileEntry, HEAD_BODY, HEAD_BYTES, HEAD_FLAGS, RangeEntry, SLOT_BYTES, SLOT_SUM,
-    Slot, UndoEntry, UndoHeader, UndoPlan, UndoStatus, VERSION, body_len, read_entry, sectors,
-    write_entry, xxh3_64,
+    AsideEntry, BODY_MOST, FileEntry, HEAD_BODY, HEAD_BYTES, HEAD_FLAGS, HEAD_SUM, RangeEntry,
+    SLOT_BYTES, SLOT_SUM, START_BYTES, Slot, UndoEntry, UndoHeader, UndoPlan, UndoStatus, VERSION,
+    body_len, entry_sum, read_entry, sectors, start_hash, write_entry, xxh3_64,
 };
 
 fn header() -> UndoHeader {
@@ -77,7 +77,9 @@ fn entries_come_back_and_flipped_bits_are_seen() {
             after_hash: 9,
             absolute: b"/a/b".to_vec(),
             relative: b"b".to_vec(),
+            aside: None,
         }),
+        put_aside(),
         UndoEntry::Range(RangeEntry {
             file: 0,
             offset: 500,
@@ -113,6 +115,82 @@ fn entries_come_back_and_flipped_bits_are_seen() {
             assert_eq!(read(&bad, 7, 9000), None, "{at}");
         }
     }
+}
+
+fn put_aside() -> UndoEntry {
+    UndoEntry::File(FileEntry {
+        plan: UndoPlan::Aside,
+        before_len: 10,
+        after_len: 12,
+        after_hash: 9,
+        absolute: b"/a/b.edb".to_vec(),
+        relative: b"b.edb".to_vec(),
+        aside: Some(AsideEntry {
+            aside: b"b.old".to_vec(),
+            new_file: b"b.tmp".to_vec(),
+            before_hash: 8,
+            modified: 7,
+        }),
+    })
+}
+
+/// With a right checksum, but cut off anywhere, longer than it says, or of the wrong plan.
+#[test]
+fn what_is_kept_of_a_file_put_aside_is_whole_or_refused() {
+    let mut bytes = Vec::new();
+    write_entry(&mut bytes, 7, 9000, &put_aside());
+    let (head, body) = bytes.split_first_chunk::<HEAD_BYTES>().unwrap();
+    let read = |plan: u32, body: &[u8]| {
+        let mut head = *head;
+        head[HEAD_FLAGS..HEAD_FLAGS + 4].copy_from_slice(&plan.to_le_bytes());
+        head[HEAD_BODY..HEAD_FLAGS].copy_from_slice(&(body.len() as u32).to_le_bytes());
+        let sum = entry_sum(7, 9000, &head[..HEAD_SUM], body);
+        head[HEAD_SUM..].copy_from_slice(&sum.to_le_bytes());
+        read_entry(7, 9000, &head, body)
+    };
+    assert_eq!(read(4, body), Some(put_aside()));
+    for len in 0..body.len() {
+        assert_eq!(read(4, &body[..len]), None, "{len}");
+    }
+    assert_eq!(read(4, &[body, b"x"].concat()), None);
+    for plan in [0, 1, 2, 3, 5, u32::MAX] {
+        assert_eq!(read(plan, body), None, "{plan}");
+    }
+    // Lengths of names beyond all measure.
+    for at in (0..body.len() - 4).filter(|at| ![0, 4].contains(at)) {
+        let mut bad = body.to_vec();
+        bad[at..at + 4].fill(0xFF);
+        let _ = read(4, &bad);
+    }
+}
+
+/// An undo file of before this plan was known, byte for byte.
+#[test]
+fn entries_of_older_undo_files_are_read_as_ever() {
+    let mut bytes = vec![1, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0];
+    bytes.extend([0; 8]);
+    let body = [&[9, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0][..], b"/a", &[0; 4]].concat();
+    bytes.extend([body.len() as u8, 0, 0, 0, 3, 0, 0, 0]);
+    let sum = entry_sum(7, 9000, &bytes, &body);
+    bytes.extend(sum.to_le_bytes());
+    let read = read_entry(7, 9000, bytes.first_chunk().unwrap(), &body);
+    let expected = FileEntry {
+        plan: UndoPlan::Remove,
+        before_len: 10,
+        after_len: 0,
+        after_hash: 9,
+        absolute: b"/a".to_vec(),
+        relative: Vec::new(),
+        aside: None,
+    };
+    assert_eq!(read, Some(UndoEntry::File(expected)));
+}
+
+#[test]
+fn only_the_start_of_a_file_counts() {
+    let bytes = vec![7; START_BYTES + 1];
+    assert_eq!(start_hash(&bytes), start_hash(&bytes[..START_BYTES]));
+    assert_ne!(start_hash(&bytes), start_hash(&bytes[1..START_BYTES]));
 }
 
 #[test]
