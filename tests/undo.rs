@@ -732,6 +732,7 @@ fn hostile_entries_with_right_checksums_are_refused() {
             after_hash: 0,
             absolute: absolute.into(),
             relative: relative.into(),
+            aside: None,
         })
     };
     let change = || file(UndoPlan::Change, 100, "/d/file", "file");

@@ -184,6 +184,57 @@ fn a_new_name_comes_with_the_old_one_going() {
     assert!(RealDisk.rename(&a, &b).is_err());
 }
 
+/// Both are the file, and stay so when the power goes.
+#[test]
+fn a_second_name_is_of_the_same_file() {
+    let [a, b, c] = ["/d/a", "/d/b", "/d/c"].map(|name| std::path::Path::new(name).to_owned());
+    let dir = std::path::Path::new("/d");
+    let disk = MemoryDisk::new([(a.clone(), vec![1]), (c.clone(), vec![3])]);
+    disk.hard_link(&a, &b).unwrap();
+    assert!(!disk.power_lost(|| false).exists(&b).unwrap());
+    disk.sync_dir(dir).unwrap();
+    let disk = disk.power_lost(|| false);
+    disk.open_rw(&a).unwrap().write_at(0, &[9]).unwrap();
+    assert_eq!(disk.files()[&b], [9]);
+    // To rename one of them to the other does nothing.
+    disk.rename(&b, &a).unwrap();
+    assert_eq!(disk.files().len(), 3);
+    disk.rename(&c, &a).unwrap();
+    assert_eq!((&disk.files()[&a], &disk.files()[&b]), (&vec![3], &vec![9]));
+    let kind = |ended: crate::error::Result<()>| match ended {
+        Err(crate::error::Error::Io { source, .. }) => source.kind(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        kind(disk.hard_link(&a, &b)),
+        std::io::ErrorKind::AlreadyExists
+    );
+    assert_eq!(kind(disk.hard_link(&c, &b)), std::io::ErrorKind::NotFound);
+    let crash = Crash::after(disk.clone(), 0);
+    assert_eq!(kind(crash.hard_link(&a, &c)), std::io::ErrorKind::Other);
+    let plain = disk.without_links().power_lost(|| true);
+    assert_eq!(
+        kind(plain.hard_link(&a, &c)),
+        std::io::ErrorKind::Unsupported
+    );
+
+    let dir = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| dir.path().join(name));
+    RealDisk.create(&a).unwrap();
+    RealDisk.hard_link(&a, &b).unwrap();
+    RealDisk.open_rw(&b).unwrap().write_at(0, b"x").unwrap();
+    assert_eq!(RealDisk.open(&a).unwrap().len().unwrap(), 1);
+    assert_eq!(
+        kind(RealDisk.hard_link(&a, &b)),
+        std::io::ErrorKind::AlreadyExists
+    );
+    std::fs::remove_file(&a).unwrap();
+    assert_eq!(
+        kind(RealDisk.hard_link(&a, &b)),
+        std::io::ErrorKind::NotFound
+    );
+}
+
 /// A pipe would have it wait for ever, a character device has no end.
 #[cfg(unix)]
 #[test]

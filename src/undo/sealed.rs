@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::aside::{self, remove_left};
-use super::{Applier, SavedFile, UndoFile, UndoWriter, header};
+use super::{Applier, UndoFile, UndoWriter, header};
 use crate::error::Result;
 use crate::format::undofile::{UndoHeader, UndoStatus};
 use crate::storage::{Disk, Storage};
@@ -108,16 +108,16 @@ impl UndoFile<'_> {
         let mut done = Discarded::default();
         // With a damaged header the operation may be half taken back.
         let complete = self.status() == UndoStatus::Complete && !self.header_damaged();
-        let asides = |file: &'_ SavedFile| file.aside.clone().map(|aside| (file.clone(), aside));
-        for (file, aside) in self.files().iter().filter_map(asides) {
+        for file in self.files() {
+            let Some(aside) = &file.aside else { continue };
             if self.status() == UndoStatus::Restored || !self.disk.exists(&aside.path)? {
                 continue;
             }
-            let found = aside::find(self.disk, &file, &aside, false)?;
+            let found = aside::find(self.disk, file, aside, false)?;
             if complete && found.kept && found.named {
-                done.removed.push(aside.path);
+                done.removed.push(aside.path.clone());
             } else {
-                done.left.push(aside.path);
+                done.left.push(aside.path.clone());
             }
         }
         let (disk, path) = (self.disk, self.path.clone());

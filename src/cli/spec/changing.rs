@@ -167,7 +167,7 @@ pub(super) const UNDO: ModeSpec = ModeSpec {
     about: "Take back what a command has changed",
     description: "A command that changes files first saves what it will change in an undo file. This \
         mode brings every file back to what it was before, byte for byte: of a command that has \
-        finished, and of one that was interrupted. Files that were changed since are told and \
+        finished, and of one that was interrupted. A file that was put aside under another name gets its own back. Files that were changed since are told and \
         nothing is written, unless --force is given. The undo file stays, marked as restored. Can \
         be interrupted itself and run again. Files are looked for below the folder of the undo file, \
         if they were there, so that a folder may be moved as a whole. Use only undo files that you trust: \
@@ -197,7 +197,7 @@ pub(super) const UNDO: ModeSpec = ModeSpec {
             long: "discard",
             letters: &[],
             value: Value::None,
-            help: "Remove the undo file and keep the changes; refused for an interrupted command",
+            help: "Remove the undo file, and the originals that were put aside, and keep the changes; refused for an interrupted command",
         },
     ],
 };
