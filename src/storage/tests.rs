@@ -228,7 +228,7 @@ fn a_second_name_is_of_the_same_file() {
         kind(RealDisk.hard_link(&a, &b)),
         std::io::ErrorKind::AlreadyExists
     );
-    std::fs::remove_file(&a).unwrap();
+    RealDisk.remove(&a).unwrap();
     assert_eq!(
         kind(RealDisk.hard_link(&a, &b)),
         std::io::ErrorKind::NotFound
