@@ -19,6 +19,7 @@ pub mod problem;
 pub mod progress;
 pub mod rebuild;
 pub mod recover;
+pub mod repair;
 pub mod salvage;
 pub mod sorting;
 pub mod storage;

@@ -39,18 +39,26 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("salvage", &["db", "format", "progress", "storage", "tree"]),
     ("sorting", &["storage"]),
+    (
+        "repair",
+        &[
+            "check", "db", "format", "jet", "problem", "progress", "rebuild", "salvage", "sorting",
+            "storage", "tree",
+        ],
+    ),
     ("damage", &["db", "format", "problem", "storage"]),
     (
         "ops",
         &[
             "check", "db", "error", "format", "jet", "log", "problem", "progress", "recover",
-            "storage", "tree", "undo",
+            "repair", "salvage", "storage", "tree", "undo",
         ],
     ),
     (
         "cli",
         &[
-            "check", "db", "error", "format", "jet", "log", "ops", "problem", "progress",
+            "check", "db", "error", "format", "jet", "log", "ops", "problem", "progress", "repair",
+            "salvage",
         ],
     ),
 ];

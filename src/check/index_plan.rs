@@ -15,7 +15,7 @@ use crate::format::value::CodePage;
 
 /// A column that an index reads.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     fid: Fid,
     /// The column belongs to the template.
     derived: bool,
@@ -26,7 +26,7 @@ pub(super) struct Slot {
 
 /// One index as it is compared with the records.
 #[derive(Debug)]
-pub(super) struct PlannedIndex {
+pub(crate) struct PlannedIndex {
     /// Position among the table's indexes.
     pub number: usize,
     /// Its rules, by slots.
@@ -37,7 +37,7 @@ pub(super) struct PlannedIndex {
 
 /// How much of an index can be recomputed from the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Comparable {
+pub(crate) enum Comparable {
     /// Keys and bookmarks.
     Keys,
     /// Unicode text: only which records have an entry.
@@ -51,7 +51,7 @@ pub(super) enum Comparable {
 
 /// All indexes of a table.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     pub slots: Vec<Slot>,
     pub primary: Option<PlannedIndex>,
     pub secondary: Vec<PlannedIndex>,
@@ -189,13 +189,15 @@ enum SlotValue<'r> {
 }
 
 /// A row decoded for its indexes.
-pub(super) struct RowView<'p, 'r> {
+pub(crate) struct RowView<'p, 'r> {
     plan: &'p Plan,
     values: Vec<SlotValue<'r>>,
+    /// Slots with a value that cannot be had.
+    unknown: Vec<Fid>,
 }
 
 /// Fetches the start of a long value: as many bytes as an index can use.
-pub(super) trait FetchLongValue {
+pub(crate) trait FetchLongValue {
     /// The bytes, or `None` when the long value is not there or cannot be read.
     fn fetch(&self, lid: crate::format::lv::Lid) -> Option<Vec<u8>>;
 }
@@ -206,6 +208,7 @@ impl<'p, 'r> RowView<'p, 'r> {
         Self {
             plan,
             values: Vec::with_capacity(plan.slots.len()),
+            unknown: Vec::new(),
         }
     }
 
@@ -218,9 +221,10 @@ impl<'p, 'r> RowView<'p, 'r> {
     where
         'p: 'r,
     {
-        let mut complete = true;
+        self.unknown.clear();
         self.values.clear();
-        for slot in &self.plan.slots {
+        for (number, slot) in (0..).zip(&self.plan.slots) {
+            let mut complete = true;
             let default = slot.default.as_deref();
             let absent = default.map_or(SlotValue::Null, SlotValue::One);
             let value = match slot.fid.kind() {
@@ -242,8 +246,19 @@ impl<'p, 'r> RowView<'p, 'r> {
                 },
             };
             self.values.push(value);
+            if !complete {
+                self.unknown.push(Fid::new(number));
+            }
         }
-        Ok(complete)
+        Ok(self.unknown.is_empty())
+    }
+
+    /// False when a value that this index needs cannot be had.
+    pub fn knows(&self, rules: &IndexRules) -> bool {
+        let mut columns = rules.segments.iter().map(|segment| segment.fid);
+        let mut conditions = rules.conditions.iter().map(|condition| condition.fid);
+        let unknown = |fid: Fid| self.unknown.contains(&fid);
+        self.unknown.is_empty() || !(columns.any(unknown) || conditions.any(unknown))
     }
 }
 

@@ -17,7 +17,7 @@ mod bounds;
 mod catalog;
 mod context;
 mod entries;
-mod index_plan;
+pub(crate) mod index_plan;
 mod locate;
 mod long_values;
 mod objects;
@@ -25,7 +25,7 @@ mod owners;
 mod pages;
 mod records;
 mod space;
-mod table;
+pub(crate) mod table;
 mod tree;
 
 use std::time::Instant;

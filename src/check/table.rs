@@ -23,7 +23,7 @@ use crate::problem::{Finding, Problem};
 use crate::tree::walk::seek;
 
 /// Bytes of a long value that an index can use: the longest key, and what a tuple index looks at.
-const FETCHED_AT_MOST: usize = 70_000;
+pub(crate) const FETCHED_AT_MOST: usize = 70_000;
 
 /// Checks all tables of the schema, or those that the options name.
 pub(super) fn check_all(
@@ -69,7 +69,7 @@ struct TableCheck<'a, 'c> {
 }
 
 /// Reads long values of one table for its indexes.
-pub(super) struct LongValueReader<'a> {
+pub(crate) struct LongValueReader<'a> {
     pub db: &'a Database,
     pub root: Option<Pgno>,
     pub chunk: ChunkSize,

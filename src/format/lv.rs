@@ -212,6 +212,23 @@ impl LvRoot {
         })
     }
 
+    /// The data of a new root. \[format notes 8.1\]
+    #[must_use]
+    pub fn bytes(references: u32, size: u32) -> [u8; ROOT_BYTES] {
+        let mut data = [0; ROOT_BYTES];
+        let (count, length) = data.split_at_mut(4);
+        count.copy_from_slice(&references.to_le_bytes());
+        length.copy_from_slice(&size.to_le_bytes());
+        data
+    }
+
+    /// Puts another reference count into a root's data; what is too short for one stays as it is.
+    pub fn set_references(data: &mut [u8], references: u32) {
+        if let Some(count) = data.first_chunk_mut::<4>() {
+            *count = references.to_le_bytes();
+        }
+    }
+
     /// True when no record refers to it any more: its chunks may be missing or scrubbed, and most
     /// checks do not apply. [format notes 13.6]
     #[must_use]

@@ -222,6 +222,18 @@ impl Signature {
         *self != Self::default()
     }
 
+    /// A new identity, made now. Its number is random enough that no two files share it by accident.
+    #[must_use]
+    pub fn fresh(now: LogTime) -> Self {
+        use std::hash::{BuildHasher as _, Hasher as _};
+        let random = std::collections::hash_map::RandomState::new();
+        Self {
+            random: random.build_hasher().finish() as u32,
+            created: now,
+            computer: [0; 16],
+        }
+    }
+
     /// The computer name up to the first zero byte.
     #[must_use]
     pub fn computer_name(&self) -> String {

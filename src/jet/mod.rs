@@ -105,6 +105,8 @@ impl JetError {
     pub const PAGE_SIZE_MISMATCH: Self = Self(-1213);
     /// `JET_errDiskFull`.
     pub const DISK_FULL: Self = Self(-1808);
+    /// `JET_errDatabaseCorruptedNoRepair`.
+    pub const DATABASE_REPAIR_REFUSED: Self = Self(-1224);
     /// `JET_errFileAlreadyExists`.
     pub const FILE_ALREADY_EXISTS: Self = Self(-1814);
     /// `JET_wrnDatabaseRepaired`.

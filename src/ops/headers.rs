@@ -157,7 +157,7 @@ pub fn read_headers(path: &Path, options: &HeaderOptions) -> Result<HeaderReport
     Ok(report)
 }
 
-fn judge_copies(copies: &HeaderCopies) -> Vec<Finding> {
+pub(super) fn judge_copies(copies: &HeaderCopies) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut add = |problem, detail: &str| {
         findings.push(Finding::new(problem, Place::default()).with_detail(detail));

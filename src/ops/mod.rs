@@ -18,6 +18,7 @@ mod maintenance;
 pub mod meta_dump;
 pub mod page_dump;
 pub mod recover;
+pub mod repair;
 pub mod replay_io;
 pub mod required_logs;
 pub mod restore;

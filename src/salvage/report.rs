@@ -53,8 +53,10 @@ pub struct Loss {
     /// Why.
     pub cause: LossCause,
     /// The keys that it may have held begin here; empty at the left edge of the tree.
+    #[serde(serialize_with = "hex")]
     pub lower: Vec<u8>,
     /// They end before this; empty at the right edge.
+    #[serde(serialize_with = "hex")]
     pub upper: Vec<u8>,
     /// What came of it.
     pub refill: Refill,
@@ -216,4 +218,10 @@ fn keep<T>(list: &mut Vec<T>, not_listed: &mut u64, entry: T) {
     } else {
         *not_listed += 1;
     }
+}
+
+/// Keys are shown in hexadecimal digits.
+fn hex<S: serde::Serializer>(key: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    let digits: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    to.serialize_str(&digits)
 }

@@ -332,6 +332,12 @@ pub fn memory_of_machine() -> Option<u64> {
     Some(kib * 1024)
 }
 
+/// Bytes that a folder's disk has free for this user, where the system tells.
+#[must_use]
+pub fn free_space(dir: &Path) -> Option<u64> {
+    fs4::available_space(dir).ok()
+}
+
 /// Makes a folder and those above it; one that is there is fine.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 //! `benches/README.md` for the figures).
 
 mod crash;
+mod discard;
 mod disk;
 mod faulty;
 mod file;
@@ -19,9 +20,10 @@ use std::io;
 use std::time::SystemTime;
 
 pub use crash::Crash;
+pub use discard::Discard;
 pub use disk::Disk;
 pub use faulty::{Fault, Faulty};
-pub use file::{FileStorage, RealDisk, files_in, make_dir, memory_of_machine};
+pub use file::{FileStorage, RealDisk, files_in, free_space, make_dir, memory_of_machine};
 pub use memory::Memory;
 pub use memory_disk::MemoryDisk;
 pub use overlay::Overlay;

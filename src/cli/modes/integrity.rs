@@ -111,14 +111,7 @@ fn layout(report: &IntegrityReport) -> Layout {
     let mut out = Layout::new();
     out.blank();
     if report.check.state != DbState::CleanShutdown {
-        for line in [
-            "The database is not up-to-date. This operation may find that",
-            "this database is corrupt because data from the log files has",
-            "yet to be placed in the database.",
-            "",
-            "To ensure the database is up-to-date please use the 'Recovery' operation.",
-            "",
-        ] {
+        for line in not_up_to_date() {
             out.text(line);
         }
     }
@@ -129,7 +122,7 @@ fn layout(report: &IntegrityReport) -> Layout {
         .filter(|f| f.problem.info().severity > Severity::Note)
         .collect();
     for finding in serious.iter().take(NAMED) {
-        out.text(line(finding));
+        out.text(finding_line(finding));
     }
     let more = serious.len().saturating_sub(NAMED) as u64 + report.check.findings_not_kept;
     if more > 0 {
@@ -154,7 +147,20 @@ fn layout(report: &IntegrityReport) -> Layout {
     out
 }
 
-fn line(finding: &Finding) -> String {
+/// What Eseutil says of a dirty database.
+pub(super) const fn not_up_to_date() -> [&'static str; 6] {
+    [
+        "The database is not up-to-date. This operation may find that",
+        "this database is corrupt because data from the log files has",
+        "yet to be placed in the database.",
+        "",
+        "To ensure the database is up-to-date please use the 'Recovery' operation.",
+        "",
+    ]
+}
+
+/// A finding as Eseutil's detailed report has it, with its code.
+pub(super) fn finding_line(finding: &Finding) -> String {
     let info = finding.problem.info();
     let place: Vec<_> = [&finding.place.table, &finding.place.index]
         .into_iter()
@@ -192,9 +198,14 @@ fn write_report(path: &Path, prefix: &str, report: &IntegrityReport) {
         ));
     }
     for finding in &report.check.findings {
-        text.push_str(&line(finding));
+        text.push_str(&finding_line(finding));
         text.push('\n');
     }
+    write_raw(prefix, &text);
+}
+
+/// Writes a detailed report under Eseutil's name for it.
+pub(super) fn write_raw(prefix: &str, text: &str) {
     let file = format!("{prefix}.INTEG.RAW");
     if let Err(error) = std::fs::write(&file, text) {
         eprintln!("exutil: cannot write '{file}': {error}");

@@ -20,6 +20,8 @@ mod node_text;
 mod page;
 mod page_text;
 mod recover;
+mod repair;
+mod repair_text;
 mod restore;
 mod restore_text;
 mod space;
@@ -70,6 +72,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         "cm" => restore::describe(matches),
         "export" => export::run(matches),
         "g" => integrity::run(matches),
+        "p" => repair::run(matches),
         "y" => copy_file::run(matches),
         "undo" => undo::run(matches),
         _ => ExitStatus::Usage,

@@ -2,6 +2,7 @@
 //! pages and the shell completions are all made from it.
 
 mod changing;
+mod repair;
 mod restore;
 
 /// What follows an option.
@@ -448,6 +449,7 @@ pub const MODES: &[ModeSpec] = &[
             PAGE_SIZE,
         ],
     },
+    repair::REPAIR,
     changing::COPY,
     changing::UNDO,
 ];

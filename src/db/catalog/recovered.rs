@@ -81,6 +81,21 @@ impl SeenColumns {
         Ok(())
     }
 
+    /// Takes a fixed column into account whose row is there: where it begins and ends, others end and begin.
+    pub fn add_known(&mut self, fid: Fid, offset: u16, size: u16) {
+        let Some(start) = offset.checked_sub(FIXED_START as u16) else {
+            return;
+        };
+        for (last, end) in [
+            (fid.get() - 1, start),
+            (fid.get(), start.saturating_add(size)),
+        ] {
+            if last > 0 && end > 0 {
+                self.fixed.insert(last, end);
+            }
+        }
+    }
+
     /// True when records have tagged columns of a template table. Without the template no column row can name them.
     #[must_use]
     pub const fn has_derived(&self) -> bool {

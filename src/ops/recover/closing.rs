@@ -14,7 +14,7 @@ use super::{After, RecoverOptions};
 use crate::error::{Error, Result};
 use crate::format::dbheader::DbHeader;
 use crate::format::loghdr::Attachment;
-use crate::format::stamp::{Lgpos, LogTime, Signature};
+use crate::format::stamp::Lgpos;
 use crate::log::changes::{LogRole, StreamNaming};
 use crate::log::closing::{Closed, Closing as LogClosing, LogEnd, Quit, checkpoint_file};
 use crate::log::names::{LogName, LogNumber, find_any_case};
@@ -88,7 +88,7 @@ impl Closing {
             } else if let Some(mark) = closing.mark.filter(|_| !super::is_clean(&database)) {
                 finish::close(&mut database, mark, options.now);
             }
-            new_flush_signatures(&mut database.header, options.now);
+            database.header.renew_flush_signatures(options.now);
             closing.headers.push((database.path, database.header));
         }
         Ok(closing)
@@ -263,28 +263,6 @@ fn stay_dirty(database: &mut Attached, outcome: &Outcome) {
     header.committed_high = header.committed_high.max(last);
     header.recovering = last;
 }
-
-/// The flush map no longer knows how the pages were written: new signatures say that it does not belong to the
-/// database any more, and the engine makes a new one. Databases from before there were flush maps get none.
-/// [engine; verified: r-badjfm]
-fn new_flush_signatures(header: &mut DbHeader, now: LogTime) {
-    use std::hash::{BuildHasher, Hasher};
-    if header.update_major < FLUSH_MAPS_SINCE {
-        return;
-    }
-    let fresh = || Signature {
-        random: std::collections::hash_map::RandomState::new()
-            .build_hasher()
-            .finish() as u32,
-        created: now,
-        computer: [0; 16],
-    };
-    header.sign_header_flush = fresh();
-    header.sign_flush_map = fresh();
-}
-
-/// Revision of Windows 8 and Exchange 2013.
-const FLUSH_MAPS_SINCE: u32 = 20;
 
 fn attachment(database: &Attached) -> Attachment {
     let header = &database.header;

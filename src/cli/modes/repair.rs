@@ -1,0 +1,203 @@
+//! `p`.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use clap::ArgMatches;
+
+use super::recover::{now, told};
+use super::{files, page_size, repair_text};
+use crate::check::CheckReport;
+use crate::cli::exit::ExitStatus;
+use crate::cli::progress::{EseutilBar, LiveBar};
+use crate::cli::session::{Format, Session, write_out};
+use crate::error::Error;
+use crate::jet::JetError;
+use crate::ops::repair::{Outcome, RepairFileOptions, Stage, Stages, repair_file};
+use crate::progress::Progress;
+
+/// What Eseutil's message box says.
+const QUESTION: &str = "You should only run Repair on damaged or corrupted databases. Repair will not apply \
+    information in the transaction log files to the database and may cause information to be lost. \
+    Do you wish to proceed?";
+
+pub fn run(matches: &ArgMatches) -> ExitStatus {
+    let mut session = Session::new("p", matches);
+    let asked = Consent::of(matches);
+    if !matches.get_flag("unattended") {
+        session.banner();
+    }
+    for path in files(matches) {
+        let options = options(matches, path);
+        if session.format == Format::Eseutil {
+            session.eseutil(&repair_text::head(&options));
+        }
+        if !options.dry_run && !asked.before() {
+            return ExitStatus::Cancelled;
+        }
+        let shown = Shown::new(session.format, asked);
+        match repair_file(&options, &shown) {
+            Ok(report) if report.outcome == Outcome::Cancelled => return ExitStatus::Cancelled,
+            Ok(report) => {
+                if let Some(prefix) = matches.get_one::<String>("report") {
+                    repair_text::write_report(path, prefix, &report);
+                }
+                let jet = report.jet();
+                session.report(path, jet, &report.check.findings, &report, || {
+                    repair_text::layout(&report)
+                });
+            }
+            Err(error) => session.failure(path, &error, &failure(path, &error)),
+        }
+    }
+    session.close()
+}
+
+fn options(matches: &ArgMatches, path: &Path) -> RepairFileOptions {
+    let path_of = |name: &str| matches.get_one::<String>(name).map(PathBuf::from);
+    RepairFileOptions {
+        path: path.to_owned(),
+        page_size: page_size(matches),
+        temp: path_of("temp"),
+        to: path_of("to"),
+        dry_run: matches.get_flag("dry-run"),
+        trust_damaged_pages: matches.get_flag("trust-damaged-pages"),
+        drop_incomplete: matches.get_flag("drop-incomplete"),
+        keep_orphans: matches.get_flag("keep-orphans"),
+        undo_file: path_of("undo-file"),
+        keep_undo: !matches.get_flag("discard-undo"),
+        now: now(),
+    }
+}
+
+fn failure(path: &Path, error: &Error) -> String {
+    if error.jet() == JetError::DATABASE_CORRUPTED {
+        // As Eseutil, and then why.
+        let first = format!(
+            "Error: Access to source database '{}' failed with Jet error {}.",
+            path.display(),
+            error.jet().code()
+        );
+        return format!("{first}{}", told(error));
+    }
+    told(error)
+}
+
+/// When, and whether, the user is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Consent {
+    /// Said on the command line.
+    Given,
+    /// Asked before anything is done.
+    First,
+    /// Asked when the check has found damage (`/g`).
+    AfterCheck,
+}
+
+impl Consent {
+    fn of(matches: &ArgMatches) -> Self {
+        // `/g` asks even where `/o` is given; `--yes` answers that too. [cli facts 1.5]
+        let yes = matches.get_flag("yes");
+        let quiet = matches.get_flag("unattended");
+        match (yes, matches.get_flag("check-first"), quiet) {
+            (true, _, _) | (false, false, true) => Self::Given,
+            (false, true, _) => Self::AfterCheck,
+            (false, false, false) => Self::First,
+        }
+    }
+
+    /// Asks before the work begins, if that is when to ask. Without anybody to ask the answer is no.
+    fn before(self) -> bool {
+        match self {
+            Self::Given => true,
+            Self::First => ask(QUESTION),
+            Self::AfterCheck => std::io::stdin().is_terminal() || nobody(),
+        }
+    }
+}
+
+fn nobody() -> bool {
+    eprintln!(
+        "exutil: p changes the database and there is no terminal to ask on: give /o or --yes, or --dry-run"
+    );
+    false
+}
+
+fn ask(question: &str) -> bool {
+    if !std::io::stdin().is_terminal() {
+        return nobody();
+    }
+    eprint!("\n{question} [y/N] ");
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+/// What is shown meanwhile.
+struct Shown {
+    format: Format,
+    consent: Consent,
+    /// The bar of the stage.
+    bar: RwLock<Option<Box<dyn Progress + Send + Sync>>>,
+}
+
+impl Shown {
+    fn new(format: Format, consent: Consent) -> Self {
+        Self {
+            format,
+            consent,
+            bar: RwLock::new(None),
+        }
+    }
+
+    fn with_bar(&self, show: impl FnOnce(&dyn Progress)) {
+        let bar = self.bar.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = bar.as_ref() {
+            show(bar.as_ref());
+        }
+    }
+}
+
+impl Progress for Shown {
+    fn start(&self, total: u64) {
+        let mut bar = self.bar.write().unwrap_or_else(PoisonError::into_inner);
+        *bar = match self.format {
+            Format::Eseutil => Some(Box::new(EseutilBar::new("Scanning"))),
+            Format::Table => Some(Box::new(LiveBar::new())),
+            Format::Json => None,
+        };
+        drop(bar);
+        self.with_bar(|bar| bar.start(total));
+    }
+
+    fn advance(&self, amount: u64) {
+        self.with_bar(|bar| bar.advance(amount));
+    }
+
+    fn finish(&self) {
+        self.with_bar(|bar| bar.finish());
+    }
+}
+
+impl Stages for Shown {
+    fn stage(&self, stage: Stage) {
+        if self.format == Format::Eseutil {
+            write_out(&repair_text::stage(stage));
+        }
+    }
+
+    fn proceed(&self, check: &CheckReport) -> bool {
+        if self.consent != Consent::AfterCheck {
+            return true;
+        }
+        let errors = check
+            .findings
+            .iter()
+            .filter(|finding| finding.problem.info().severity == crate::problem::Severity::Error);
+        ask(&format!(
+            "{} problems were found. {QUESTION}",
+            errors.count()
+        ))
+    }
+}

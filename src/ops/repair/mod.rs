@@ -1,0 +1,401 @@
+//! `p`: repair of a database that no log and no backup can bring back.
+//!
+//! 1. The file is opened, with a header made from its pages where both copies are lost (`open`), and checked as `g`
+//!    checks it. A sound database stays as it is; single bits and one bad header copy are mended in place (`mend`).
+//! 2. Otherwise everything that can be kept is written into a new file ([`crate::repair`]), with the header that the
+//!    engine's repair leaves (`header`), made durable, and checked in its turn.
+//! 3. Only then it takes the place of the original, which is put aside under another name (`place`); an undo file gives
+//!    it back.
+
+mod header;
+mod mend;
+mod open;
+mod place;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::check::{self, CheckOptions, CheckReport};
+use crate::db::Database;
+use crate::db::catalog::Schema;
+use crate::db::flush_map::FlushMap;
+use crate::error::{Error, Result, Trouble};
+use crate::format::dbheader::DbState;
+use crate::format::ids::{PageSize, Pgno};
+use crate::format::stamp::LogTime;
+use crate::jet::JetError;
+use crate::ops::recover::Leftovers;
+use crate::ops::required_logs;
+use crate::problem::{Finding, Problem, Severity};
+use crate::progress::Progress;
+use crate::repair::{RepairOptions, Rewritten, Scratch, rewrite};
+use crate::salvage::{Inventory, PageVerdict};
+use crate::storage::{Discard, Disk, FileStorage, Storage};
+use crate::undo::UndoWriter;
+
+use open::Opened;
+use place::Place;
+
+pub use report::{NewFile, Outcome, RepairReport, Space};
+
+/// Memory for sorting the entries of one table's indexes.
+const SORT_MEMORY: usize = 128 << 20;
+
+/// What a repair is asked to do.
+#[derive(Debug, Clone)]
+pub struct RepairFileOptions {
+    /// The database.
+    pub path: PathBuf,
+    /// Take this page size, and make a header from the pages where both copies are bad.
+    pub page_size: Option<PageSize>,
+    /// The temporary file, or a folder for it; `None`: beside the database.
+    pub temp: Option<PathBuf>,
+    /// Write the repaired database here and leave the original as it is.
+    pub to: Option<PathBuf>,
+    /// Tell what would be done, change nothing.
+    pub dry_run: bool,
+    /// Take nodes that can be proved sound from pages with a wrong checksum.
+    pub trust_damaged_pages: bool,
+    /// Drop records that refer to a long value that is lost.
+    pub drop_incomplete: bool,
+    /// Keep long values that no record refers to, in tables of their own.
+    pub keep_orphans: bool,
+    /// Where the undo file goes; `None`: beside the database, named after it.
+    pub undo_file: Option<PathBuf>,
+    /// Keep the undo file and the original when all is done.
+    pub keep_undo: bool,
+    /// The time to write.
+    pub now: LogTime,
+}
+
+/// What the repair is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The check of the database as it is.
+    Checking {
+        /// It was not shut down cleanly.
+        dirty: bool,
+    },
+    /// The catalog is good, its shadow is not.
+    RebuildingShadow,
+    /// The shadow is good, the catalog is not.
+    RebuildingCatalog,
+    /// Neither is.
+    RebuildingBoth,
+    /// Every page is looked at.
+    Scanning,
+    /// The new file is written.
+    Repairing,
+    /// The new file is checked.
+    Verifying,
+}
+
+/// Hears what the repair is at; progress is that of the stage.
+pub trait Stages: Progress {
+    /// A stage begins.
+    fn stage(&self, stage: Stage);
+
+    /// The check found damage: go on? Asked only where something would be changed.
+    fn proceed(&self, check: &CheckReport) -> bool;
+}
+
+/// Repairs a database in the file system.
+///
+/// # Errors
+/// As [`repair`].
+pub fn repair_file(options: &RepairFileOptions, stages: &dyn Stages) -> Result<RepairReport> {
+    repair(options, &crate::storage::RealDisk, stages)
+}
+
+/// Repairs a database; what is written goes to `disk`, but for scratch files.
+///
+/// # Errors
+/// The engine's number with what is wrong and what can be done; the database is then as it was.
+pub fn repair(
+    options: &RepairFileOptions,
+    disk: &dyn Disk,
+    stages: &dyn Stages,
+) -> Result<RepairReport> {
+    let place = Place::new(options, disk)?;
+    let left = Leftovers::new(
+        options.undo_file.as_deref(),
+        vec![place.undo_name()],
+        format!("p {}", place.name()),
+    );
+    let mut writer = None;
+    let mut taken_back = Vec::new();
+    if options.dry_run || options.to.is_some() {
+        left.refuse(disk, "run it again in place and without --dry-run")?;
+    } else {
+        let (undo_path, before) = left.take_back(disk)?;
+        taken_back = before;
+        // Made so early because it is locked: who finds it knows that this run is alive.
+        writer = Some(UndoWriter::create(disk, &undo_path, left.operation())?);
+        place.clear()?;
+    }
+    let opened = open::open(options, disk)?;
+    let mut job = Job {
+        options,
+        stages,
+        place,
+        report: begin(options, &opened, taken_back),
+        opened,
+    };
+    job.run(writer)?;
+    Ok(job.report)
+}
+
+/// One repair under way.
+struct Job<'j> {
+    options: &'j RepairFileOptions,
+    stages: &'j dyn Stages,
+    place: Place<'j>,
+    opened: Opened,
+    report: RepairReport,
+}
+
+impl<'j> Job<'j> {
+    fn run(&mut self, writer: Option<UndoWriter<'j>>) -> Result<()> {
+        let db = &self.opened.db;
+        let dirty = db.header().db_state() != DbState::CleanShutdown;
+        self.stages.stage(Stage::Checking { dirty });
+        let flush_map = FlushMap::beside(db);
+        self.report.check = check::check(
+            db,
+            flush_map.as_ref(),
+            &CheckOptions::default(),
+            self.stages,
+        );
+        let findings = &mut self.report.check.findings;
+        findings.splice(0..0, self.opened.findings.iter().cloned());
+        findings.dedup();
+        let is_sound = self.report.check.is_sound() && self.opened.made.is_none();
+        if is_sound && !dirty {
+            return self.mend(writer);
+        }
+        self.refuse_directory()?;
+        if !self.options.dry_run && !self.stages.proceed(&self.report.check) {
+            self.report.outcome = Outcome::Cancelled;
+            return Ok(());
+        }
+        self.tell_catalog();
+        self.stages.stage(Stage::Scanning);
+        let inventory = Inventory::scan(db, flush_map.as_ref(), self.stages);
+        self.check_space(&inventory)?;
+        self.rebuild(&inventory, writer)
+    }
+
+    /// Nothing is wrong beyond what can be mended where it stands.
+    fn mend(&mut self, writer: Option<UndoWriter<'j>>) -> Result<()> {
+        let mended = mend::find(&self.opened, &self.report.check);
+        self.report.bits_mended = mended.pages.len() as u64;
+        self.report.header_mended = mended.header;
+        if mended.is_nothing() {
+            return Ok(());
+        }
+        self.report.outcome = Outcome::Mended;
+        if let Some(writer) = writer {
+            self.report.undo_file =
+                mended.write(&self.opened, &self.place, writer, self.options.keep_undo)?;
+        }
+        Ok(())
+    }
+
+    /// The engine repairs no Active Directory. [format notes 13.10] A copy of one can be looked into.
+    fn refuse_directory(&self) -> Result<()> {
+        let db = &self.opened.db;
+        let is_directory = [Schema::read(db), Schema::read_shadow(db)]
+            .iter()
+            .any(|schema| {
+                ["datatable", "hiddentable"]
+                    .iter()
+                    .all(|name| schema.table(name).is_some())
+            });
+        if !is_directory || self.options.dry_run || self.options.to.is_some() {
+            return Ok(());
+        }
+        let what =
+            "this is the database of an Active Directory, which repair would leave inconsistent";
+        Err(Trouble::new(JetError::DATABASE_REPAIR_REFUSED, what)
+            .of(db.path())
+            .advise(
+                "restore it, or demote and promote the server again; 'p --to FILE' repairs a copy, to read what is in it",
+            )
+            .into())
+    }
+
+    /// Tells which copy of the catalog is made from which.
+    fn tell_catalog(&self) {
+        let serious = |name: &str| {
+            self.report.check.findings.iter().any(|finding| {
+                finding.problem.info().severity == Severity::Error
+                    && finding.place.table.as_deref() == Some(name)
+            })
+        };
+        match (serious("MSysObjects"), serious("MSysObjectsShadow")) {
+            (false, false) => {}
+            (false, true) => self.stages.stage(Stage::RebuildingShadow),
+            (true, false) => self.stages.stage(Stage::RebuildingCatalog),
+            (true, true) => self.stages.stage(Stage::RebuildingBoth),
+        }
+    }
+
+    /// The new file has no more pages than the old one has in use.
+    fn check_space(&mut self, inventory: &Inventory) -> Result<()> {
+        let db = &self.opened.db;
+        let size = db.page_size().bytes() as u64;
+        let used = inventory.count(PageVerdict::Sound) + inventory.count(PageVerdict::Corrected);
+        let needed = (used + Pgno::new(32).physical()) * size;
+        self.report.space = self.place.space(needed);
+        if self.options.dry_run {
+            return Ok(());
+        }
+        let short = self
+            .report
+            .space
+            .iter()
+            .find(|space| space.free.is_some_and(|free| free < space.needed));
+        let Some(short) = short else { return Ok(()) };
+        let what = format!(
+            "'{}' has {} bytes free, the repair may need {}",
+            short.folder.display(),
+            short.free.unwrap_or_default(),
+            short.needed
+        );
+        Err(Trouble::new(JetError::DISK_FULL, what)
+            .of(db.path())
+            .advise("make room; or '--to FILE' on a disk that has it")
+            .into())
+    }
+
+    fn rebuild(&mut self, inventory: &Inventory, writer: Option<UndoWriter<'j>>) -> Result<()> {
+        let db = &self.opened.db;
+        self.stages.stage(Stage::Repairing);
+        let header = header::repaired(db.header(), inventory, self.options.now);
+        let scratch_dir = self.place.scratch_dir();
+        let scratch: Scratch = Arc::new(move || {
+            let file = FileStorage::scratch(&scratch_dir).map_err(std::io::Error::other)?;
+            Ok(Box::new(file) as Box<dyn Storage>)
+        });
+        let options = RepairOptions {
+            trust_damaged_pages: self.options.trust_damaged_pages,
+            drop_incomplete: self.options.drop_incomplete,
+            keep_orphans: self.options.keep_orphans,
+            memory: SORT_MEMORY,
+            scratch: &scratch,
+        };
+        let write = |out: &dyn Storage| -> Result<Rewritten> {
+            let check = &self.report.check;
+            let out = (out, Some(&header));
+            rewrite(db, inventory, check, &options, out, self.stages).map_err(|error| {
+                Trouble::new(error.jet(), error.to_string())
+                    .of(db.path())
+                    .into()
+            })
+        };
+        if self.options.dry_run {
+            let written = write(&Discard::default())?;
+            self.report.losses = Some(written.losses);
+            self.report.outcome = Outcome::Repaired;
+            return Ok(());
+        }
+        let temp = self.place.create_temp()?;
+        let written = write(temp.storage())?;
+        temp.sync()?;
+        self.stages.stage(Stage::Verifying);
+        let left = verify(temp.path(), &written, self.stages)?;
+        let path = self.place.put(temp, writer, self.options.keep_undo)?;
+        self.report.left = left;
+        self.report.new_file = Some(NewFile {
+            path: path.new_file,
+            last_page: written.rebuilt.last_page,
+            bytes: written.rebuilt.bytes,
+            nodes: written.rebuilt.nodes,
+        });
+        self.report.original = path.original;
+        self.report.undo_file = path.undo_file;
+        self.report.losses = Some(written.losses);
+        self.report.outcome = Outcome::Repaired;
+        Ok(())
+    }
+}
+
+/// Nothing is known yet but what the header says.
+fn begin(options: &RepairFileOptions, opened: &Opened, taken_back: Vec<PathBuf>) -> RepairReport {
+    let db = &opened.db;
+    let dir = options.path.parent().map_or_else(
+        || Path::new("."),
+        |dir| {
+            if dir.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                dir
+            }
+        },
+    );
+    RepairReport {
+        path: options.path.clone(),
+        dry_run: options.dry_run,
+        outcome: Outcome::Sound,
+        state: db.header().db_state(),
+        page_size: db.page_size(),
+        made_header: opened.made.clone(),
+        required_logs: required_logs::find(db.header(), None, Some(dir)),
+        check: CheckReport {
+            state: db.header().db_state(),
+            stages: Vec::new(),
+            tables: Vec::new(),
+            findings: Vec::new(),
+            findings_not_kept: 0,
+        },
+        bits_mended: 0,
+        header_mended: false,
+        losses: None,
+        space: Vec::new(),
+        new_file: None,
+        original: None,
+        undo_file: None,
+        taken_back,
+        left: Vec::new(),
+    }
+}
+
+/// The new file must be sound. Only an index of which entries are known to be missing may lack them.
+fn verify(path: &Path, written: &Rewritten, stages: &dyn Stages) -> Result<Vec<Finding>> {
+    let db = Database::open(path, None)?;
+    let report = check::check(&db, None, &CheckOptions::default(), stages);
+    let is_told = |finding: &Finding| {
+        let place = &finding.place;
+        written.losses.tables.iter().any(|table| {
+            place.table.as_deref() == Some(&*table.name)
+                && table.indexes.iter().any(|index| {
+                    !index.missing.is_empty() && place.index.as_deref() == Some(&*index.name)
+                })
+        })
+    };
+    let findings = report.findings.into_iter();
+    let left: Vec<Finding> = findings
+        .filter(|finding| finding.problem.info().severity > Severity::Note)
+        .collect();
+    let wrong = left
+        .iter()
+        .find(|f| f.problem.info().severity == Severity::Error && !is_told(f));
+    match wrong {
+        None => Ok(left),
+        Some(wrong) => Err(not_sound(path, wrong)),
+    }
+}
+
+fn not_sound(path: &Path, finding: &Finding) -> Error {
+    debug_assert!(finding.problem != Problem::HeaderDirty);
+    let info = finding.problem.info();
+    let what = format!(
+        "the repaired file would not be sound: {} {} {}",
+        info.code, info.text, finding.detail
+    );
+    Trouble::new(JetError::DATABASE_CORRUPTED, what)
+        .of(path)
+        .advise("the database was left as it is; 'export' reads what can be read of it")
+        .into()
+}

@@ -1,0 +1,307 @@
+//! Where the new file grows, and how it takes the place of the original.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::RepairFileOptions;
+use super::report::Space;
+use crate::error::{Error, Result};
+use crate::jet::JetError;
+use crate::storage::{Disk, Storage, free_space};
+use crate::undo::UndoWriter;
+
+/// Bytes that are copied with one call.
+const PIECE: usize = 1 << 20;
+/// Names for an original that is put aside are numbered up to this.
+const NAMES_MOST: u32 = 1000;
+
+/// Names and folders of one repair.
+pub(super) struct Place<'p> {
+    disk: &'p dyn Disk,
+    database: PathBuf,
+    to: Option<PathBuf>,
+    /// Where the new file grows.
+    temp: PathBuf,
+    /// The user named it.
+    temp_is_named: bool,
+}
+
+/// Where everything is in the end.
+pub(super) struct Placed {
+    pub new_file: PathBuf,
+    pub original: Option<PathBuf>,
+    pub undo_file: Option<PathBuf>,
+}
+
+/// The new file while it grows; dropped before it has its place, it is removed.
+pub(super) struct Temp<'p> {
+    disk: &'p dyn Disk,
+    path: PathBuf,
+    storage: Box<dyn Storage>,
+    placed: bool,
+}
+
+impl<'p> Place<'p> {
+    /// Works out the names.
+    pub fn new(options: &RepairFileOptions, disk: &'p dyn Disk) -> Result<Self> {
+        let database = disk.canonical(&options.path)?;
+        let target = options.to.as_deref().unwrap_or(&database);
+        let beside = with_ending(target, ".TEMPREPAIR.EDB");
+        let (temp, temp_is_named) = match &options.temp {
+            None => (beside, false),
+            Some(named) if named.is_dir() => {
+                let name = beside.file_name().unwrap_or_default();
+                (named.join(name), false)
+            }
+            Some(named) => (named.clone(), true),
+        };
+        let place = Self {
+            disk,
+            database,
+            to: options.to.clone(),
+            temp,
+            temp_is_named,
+        };
+        if !options.dry_run {
+            place.refuse_taken()?;
+        }
+        Ok(place)
+    }
+
+    /// Names that the user gave must be free.
+    fn refuse_taken(&self) -> Result<()> {
+        let named = Some(&self.temp).filter(|_| self.temp_is_named);
+        for path in self.to.iter().chain(named) {
+            if self.disk.exists(path)? {
+                return Err(Error::Copy {
+                    path: path.clone(),
+                    jet: JetError::FILE_ALREADY_EXISTS,
+                    what: "the file exists".to_owned(),
+                    advice: Some("name another one, or remove it".to_owned()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Name of the database, for the undo file.
+    pub fn name(&self) -> String {
+        let name = self.database.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// The database itself, whatever links lead to it.
+    pub fn database(&self) -> &Path {
+        &self.database
+    }
+
+    /// Where the undo file goes by itself.
+    pub fn undo_name(&self) -> PathBuf {
+        with_ending(&self.database, ".undo")
+    }
+
+    /// Removes what a run that was killed left. Nobody else works on the database now.
+    pub fn clear(&self) -> Result<()> {
+        if !self.temp_is_named && self.disk.exists(&self.temp)? {
+            self.disk.remove(&self.temp)?;
+        }
+        Ok(())
+    }
+
+    /// Where sorting may spill to.
+    pub fn scratch_dir(&self) -> PathBuf {
+        folder(&self.temp).to_owned()
+    }
+
+    /// What is needed where, and what is free there.
+    pub fn space(&self, needed: u64) -> Vec<Space> {
+        let mut folders = vec![folder(&self.temp).to_owned()];
+        let last = folder(self.to.as_deref().unwrap_or(&self.database));
+        if !same_folder(&folders[0], last) {
+            folders.push(last.to_owned());
+        }
+        let space = |folder: PathBuf| Space {
+            free: free_space(&folder),
+            folder,
+            needed,
+        };
+        folders.into_iter().map(space).collect()
+    }
+
+    /// Makes the new file, empty.
+    pub fn create_temp(&self) -> Result<Temp<'p>> {
+        let storage = self.disk.create(&self.temp)?;
+        Ok(Temp {
+            disk: self.disk,
+            path: self.temp.clone(),
+            storage,
+            placed: false,
+        })
+    }
+
+    /// Gives the new file, which is durable, its place.
+    pub fn put(
+        &self,
+        temp: Temp<'p>,
+        writer: Option<UndoWriter<'p>>,
+        keep: bool,
+    ) -> Result<Placed> {
+        let target = self.to.as_deref().unwrap_or(&self.database);
+        let temp = self.beside(temp, target)?;
+        // A run that leaves the original alone has none.
+        let Some(mut writer) = writer else {
+            return self.put_elsewhere(temp, target);
+        };
+        let aside = self.aside()?;
+        let path = temp.path.clone();
+        writer.will_put_aside(target, &aside, &path)?;
+        let undo_file = writer.commit(keep, |applier| applier.put_aside(target, &aside, &path))?;
+        temp.keep();
+        Ok(Placed {
+            new_file: target.to_owned(),
+            original: keep.then_some(aside),
+            undo_file,
+        })
+    }
+
+    fn put_elsewhere(&self, temp: Temp<'p>, target: &Path) -> Result<Placed> {
+        // Somebody may have made it meanwhile.
+        self.refuse_taken_target(target)?;
+        self.disk.rename(&temp.path, target)?;
+        self.disk.sync_dir(folder(target))?;
+        temp.keep();
+        Ok(Placed {
+            new_file: target.to_owned(),
+            original: None,
+            undo_file: None,
+        })
+    }
+
+    fn refuse_taken_target(&self, target: &Path) -> Result<()> {
+        if !self.disk.exists(target)? {
+            return Ok(());
+        }
+        Err(Error::io(
+            target,
+            "create",
+            io::ErrorKind::AlreadyExists.into(),
+        ))
+    }
+
+    /// The new file in the folder where it will stay, so that it only has to be renamed.
+    fn beside(&self, mut temp: Temp<'p>, target: &Path) -> Result<Temp<'p>> {
+        if same_folder(folder(&temp.path), folder(target)) {
+            return Ok(temp);
+        }
+        let path = with_ending(target, ".TEMPREPAIR.EDB");
+        if self.disk.exists(&path)? {
+            self.disk.remove(&path)?;
+        }
+        if self.disk.rename(&temp.path, &path).is_ok() {
+            temp.path = path;
+            return Ok(temp);
+        }
+        // Another disk.
+        let copy = Temp {
+            disk: self.disk,
+            storage: self.disk.create(&path)?,
+            path,
+            placed: false,
+        };
+        copy_all(
+            &*self.disk.open(&temp.path)?,
+            copy.storage(),
+            (&temp.path, &copy.path),
+        )?;
+        copy.sync()?;
+        Ok(copy)
+    }
+
+    /// A free name for the original.
+    fn aside(&self) -> Result<PathBuf> {
+        for number in 1..=NAMES_MOST {
+            let ending = match number {
+                1 => ".before-repair".to_owned(),
+                _ => format!(".before-repair-{number}"),
+            };
+            let path = with_ending(&self.database, &ending);
+            if !self.disk.exists(&path)? {
+                return Ok(path);
+            }
+        }
+        let exists = io::ErrorKind::AlreadyExists.into();
+        Err(Error::io(&self.database, "put aside", exists))
+    }
+}
+
+impl Temp<'_> {
+    /// Its bytes.
+    pub fn storage(&self) -> &dyn Storage {
+        self.storage.as_ref()
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes it durable, its name too.
+    pub fn sync(&self) -> Result<()> {
+        let sync = self.storage().sync();
+        sync.map_err(|error| Error::io(&self.path, "make durable", error))?;
+        self.disk.sync_dir(folder(&self.path))
+    }
+
+    /// It has its place.
+    fn keep(mut self) {
+        self.placed = true;
+    }
+}
+
+impl Drop for Temp<'_> {
+    fn drop(&mut self) {
+        if !self.placed {
+            // Whoever runs next removes it, if this does not.
+            let _ = self.disk.remove(&self.path);
+        }
+    }
+}
+
+fn copy_all(
+    from: &dyn Storage,
+    to: &dyn Storage,
+    (from_path, to_path): (&Path, &Path),
+) -> Result<()> {
+    let mut buffer = vec![0; PIECE];
+    let mut offset = 0;
+    loop {
+        let have = from
+            .read_at(offset, &mut buffer)
+            .map_err(|error| Error::io(from_path, "read", error))?;
+        if have == 0 {
+            return Ok(());
+        }
+        to.write_at(offset, &buffer[..have])
+            .map_err(|error| Error::io(to_path, "write", error))?;
+        offset += have as u64;
+    }
+}
+
+/// The folder that a path lies in.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn same_folder(a: &Path, b: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    a == b || real(a) == real(b)
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(ending);
+    path.with_file_name(name)
+}

@@ -1,0 +1,291 @@
+//! The catalog as it is to be written: the rows that both copies have together, without those that make no sense.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::RepairOptions;
+use super::report::CatalogChange;
+use super::witnesses::Witnesses;
+use crate::check::CheckReport;
+use crate::db::catalog::{CATALOG_ROOT, CatalogRow, SHADOW_ROOT, Schema, Table};
+use crate::db::{Database, PageBytes};
+use crate::format::ids::{Objid, PageSize};
+use crate::format::page::PageFlags;
+use crate::format::record::RecordLayout;
+use crate::format::schema::CatalogType;
+use crate::problem::{Problem, Severity};
+use crate::salvage::{
+    CatalogEntry, CatalogReport, Inventory, SalvageOptions, SalvagedCatalog, TreeKind,
+};
+
+/// First revision whose records have the new format: what is assumed where no page tells. [format notes 7.5, 12.1]
+const NEW_RECORDS_SINCE: u32 = 3;
+
+/// The rows, and what they say.
+pub(super) struct Repaired {
+    pub rows: Vec<CatalogEntry>,
+    pub schema: Schema,
+    pub report: CatalogReport,
+    pub changes: Vec<CatalogChange>,
+    /// Tables that stand in the catalog that was checked as they stand here.
+    unchanged: BTreeSet<Objid>,
+}
+
+/// A row of a known meaning.
+pub(super) struct Parsed {
+    pub entry: CatalogEntry,
+    pub row: CatalogRow,
+}
+
+impl Repaired {
+    pub fn read(db: &Database, inventory: &Inventory, options: &RepairOptions<'_>) -> Self {
+        let salvage = SalvageOptions {
+            trust_damaged_pages: options.trust_damaged_pages,
+            torn: super::is_torn(db),
+            ..SalvageOptions::default()
+        };
+        let salvaged = SalvagedCatalog::read(db, inventory, &salvage);
+        let mut changes = Vec::new();
+        let layout = layout(db.page_size(), flags(db, inventory));
+        let mut rows: Vec<Parsed> = Vec::new();
+        for entry in salvaged.rows {
+            let Ok(row) = CatalogRow::with_layout(&entry.data, entry.layout) else {
+                continue;
+            };
+            if entry.layout == layout {
+                rows.push(Parsed { entry, row });
+            } else {
+                let what = format!(
+                    "row {} left out: its page is of another format",
+                    named(&row)
+                );
+                changes.push(CatalogChange {
+                    table: row.table,
+                    what,
+                });
+            }
+        }
+        let report = salvaged.report;
+        if report.main.has_lost_nodes() && report.shadow.has_lost_nodes() {
+            let witnesses = Witnesses {
+                db,
+                inventory,
+                options: salvage,
+                layout,
+                orphans: &salvaged.orphans,
+            };
+            witnesses.add_rows(&mut rows, &mut changes);
+        }
+        leave_out_tables(&mut rows, &mut changes);
+        leave_out_doubles(inventory, &mut rows, &mut changes);
+        let rows: Vec<CatalogEntry> = rows.into_iter().map(|parsed| parsed.entry).collect();
+        let mut repaired = Self {
+            schema: schema(db, &rows),
+            rows,
+            report,
+            changes,
+            unchanged: BTreeSet::new(),
+        };
+        repaired.leave_out_indexes(db);
+        repaired.compare(db);
+        repaired
+    }
+
+    /// An index over a column that is not there cannot be kept.
+    fn leave_out_indexes(&mut self, db: &Database) {
+        let mut gone = BTreeSet::new();
+        for table in self.schema.tables.values() {
+            for index in table.secondary_indexes() {
+                let mut columns = index.segments.iter().chain(&index.conditions);
+                let known = |fid, template| self.schema.column(table, fid, template).is_some();
+                if !columns.all(|segment| known(segment.fid, segment.template)) {
+                    gone.insert((table.objid, index.objid));
+                    self.changes.push(CatalogChange {
+                        table: table.objid,
+                        what: format!(
+                            "index {} of table {} left out: a column of it is not in the catalog",
+                            index.name, table.name
+                        ),
+                    });
+                }
+            }
+        }
+        if gone.is_empty() {
+            return;
+        }
+        self.rows.retain(|entry| {
+            CatalogRow::with_layout(&entry.data, entry.layout).is_ok_and(|row| {
+                row.kind != CatalogType::Index || !gone.contains(&(row.table, Objid::new(row.id)))
+            })
+        });
+        self.schema = schema(db, &self.rows);
+    }
+
+    /// Which tables the check has looked at as they are here. It goes by the longer of the two copies.
+    fn compare(&mut self, db: &Database) {
+        let (main, shadow) = (Schema::read(db), Schema::read_shadow(db));
+        let guide = if main.tables.len() >= shadow.tables.len() {
+            main
+        } else {
+            shadow
+        };
+        let same = |table: &&Table| {
+            let other = guide.tables.get(&table.objid);
+            other.is_some_and(|other| description(other) == description(table))
+        };
+        let tables = self
+            .schema
+            .tables
+            .values()
+            .filter(|table| table.is_defined());
+        self.unchanged = tables.filter(same).map(|table| table.objid).collect();
+    }
+
+    /// Tables in which nothing was found and that can be copied as they are.
+    pub fn sound_tables(&self, check: &CheckReport, damaged: &BTreeSet<Objid>) -> BTreeSet<Objid> {
+        if check.findings_not_kept > 0 {
+            return BTreeSet::new();
+        }
+        let mut objects: BTreeSet<Objid> = BTreeSet::new();
+        let mut names: BTreeSet<&str> = BTreeSet::new();
+        for finding in &check.findings {
+            // A wrong bit is corrected as the page is read.
+            let harmless = finding.problem == Problem::PageCorrectable;
+            if !harmless && finding.problem.info().severity > Severity::Note {
+                objects.extend(finding.place.objid);
+                names.extend(finding.place.table.as_deref());
+            }
+        }
+        let checked = check.tables.iter().map(|table| Objid::new(table.objid));
+        checked
+            .filter(|objid| self.unchanged.contains(objid) && !damaged.contains(objid))
+            .filter(|objid| {
+                let Some(table) = self.schema.tables.get(objid) else {
+                    return false;
+                };
+                let mut trees = table.secondary_indexes().map(|index| index.objid);
+                !names.contains(table.name.as_str())
+                    && !objects.contains(objid)
+                    && !trees.any(|tree| objects.contains(&tree))
+                    && !table
+                        .long_values
+                        .is_some_and(|lv| objects.contains(&lv.objid))
+            })
+            .collect()
+    }
+}
+
+/// What a table is, but for the time at which its root was set, which differs between the copies.
+/// [verified: ops-shrink-16k after recovery]
+fn description(table: &Table) -> String {
+    let mut table = table.clone();
+    table.root_set_time = 0;
+    for index in &mut table.indexes {
+        index.root_set_time = 0;
+    }
+    if let Some(long_values) = &mut table.long_values {
+        long_values.root_set_time = 0;
+    }
+    format!("{table:?}")
+}
+
+fn schema(db: &Database, rows: &[CatalogEntry]) -> Schema {
+    // Before revision 7 index columns have another form. [format notes 6.6]
+    let old_segments = db.header().update_major < 7;
+    Schema::from_rows(
+        rows.iter().map(|row| (&row.data[..], row.layout)),
+        old_segments,
+    )
+}
+
+fn layout(size: PageSize, flags: PageFlags) -> RecordLayout {
+    RecordLayout::new(size.is_large(), flags.any(PageFlags::NEW_RECORD_FORMAT))
+}
+
+fn named(row: &CatalogRow) -> String {
+    format!("{:?} {} of object {}", row.kind, row.name, row.table)
+}
+
+/// Rows about a table that no row defines, as the engine's repair does. [format notes 14.1 item 4]
+fn leave_out_tables(rows: &mut Vec<Parsed>, changes: &mut Vec<CatalogChange>) {
+    let tables = rows
+        .iter()
+        .filter(|parsed| parsed.row.kind == CatalogType::Table);
+    let defined: BTreeSet<Objid> = tables.map(|parsed| parsed.row.table).collect();
+    let mut without: BTreeMap<Objid, u64> = BTreeMap::new();
+    rows.retain(|parsed| {
+        let kept = defined.contains(&parsed.row.table);
+        if !kept {
+            *without.entry(parsed.row.table).or_default() += 1;
+        }
+        kept
+    });
+    changes.extend(without.into_iter().map(|(table, count)| CatalogChange {
+        table,
+        what: format!("{count} rows of object {table} left out: no row says what table it is"),
+    }));
+}
+
+/// Of two trees with one object id, and of two long value trees of one table, the one that the file has.
+fn leave_out_doubles(
+    inventory: &Inventory,
+    rows: &mut Vec<Parsed>,
+    changes: &mut Vec<CatalogChange>,
+) {
+    let mut trees: BTreeSet<u32> = BTreeSet::new();
+    let mut long_values: BTreeMap<Objid, u32> = BTreeMap::new();
+    for parsed in rows.iter() {
+        if parsed.row.kind == CatalogType::LongValue {
+            let leaves = |id: u32| {
+                inventory
+                    .leaves(Objid::new(id), TreeKind::LongValues)
+                    .count()
+            };
+            let chosen = long_values.entry(parsed.row.table).or_insert(parsed.row.id);
+            if leaves(parsed.row.id) > leaves(*chosen) {
+                *chosen = parsed.row.id;
+            }
+        }
+    }
+    rows.retain(|parsed| {
+        let row = &parsed.row;
+        let is_primary = row.kind == CatalogType::Index && row.id == row.table.get();
+        let double = match row.kind {
+            CatalogType::Column | CatalogType::Callback => false,
+            CatalogType::LongValue if long_values.get(&row.table) != Some(&row.id) => true,
+            CatalogType::Index if is_primary => false,
+            _ => !trees.insert(row.id),
+        };
+        if double {
+            changes.push(CatalogChange {
+                table: row.table,
+                what: format!("row {} left out: another says the same", named(row)),
+            });
+        }
+        !double
+    });
+}
+
+/// The flags of the catalog's pages: of its root, else of any page of it or of its shadow.
+pub(super) fn flags(db: &Database, inventory: &Inventory) -> PageFlags {
+    let mut bytes = PageBytes::new(db.page_size());
+    let copies = [
+        (Objid::CATALOG, CATALOG_ROOT),
+        (Objid::CATALOG_SHADOW, SHADOW_ROOT),
+    ];
+    let leaves = |objid| inventory.leaves(objid, TreeKind::Data);
+    let candidates = copies.into_iter().chain(
+        copies
+            .into_iter()
+            .flat_map(|(objid, _)| leaves(objid).map(move |at| (objid, at))),
+    );
+    for (objid, pgno) in candidates {
+        if let Ok(page) = db.read(pgno, &mut bytes)
+            && page.objid() == objid
+            && TreeKind::Data.fits(page.flags())
+        {
+            return page.flags();
+        }
+    }
+    let new = db.header().update_major >= NEW_RECORDS_SINCE;
+    PageFlags::new(if new { PageFlags::NEW_RECORD_FORMAT } else { 0 })
+}

@@ -1,0 +1,81 @@
+//! The start of a long value, for an index over it, from a tree that may be damaged.
+
+use crate::check::index_plan::FetchLongValue;
+use crate::check::table::{FETCHED_AT_MOST, LongValueReader};
+use crate::db::catalog::Table;
+use crate::db::{Database, PageBytes};
+use crate::format::ids::Pgno;
+use crate::format::lv::{ChunkSize, Lid, LvKey, LvPart, LvRoot, append_chunk};
+
+use super::long_values::Census;
+
+/// Reads long values by the tree, and where that does not lead to them, by what the census knows.
+pub(super) struct Fetch<'a> {
+    by_tree: LongValueReader<'a>,
+    census: Option<&'a Census>,
+}
+
+impl<'a> Fetch<'a> {
+    pub fn new(db: &'a Database, table: &Table, census: Option<&'a Census>) -> Self {
+        Self {
+            by_tree: LongValueReader {
+                db,
+                root: table.long_values.map(|tree| tree.root),
+                chunk: ChunkSize::new(db.page_size(), table.lv_chunk_max),
+            },
+            census,
+        }
+    }
+
+    /// From the pages on which its nodes were seen.
+    fn by_pages(&self, lid: Lid) -> Option<Vec<u8>> {
+        let census = self.census?;
+        let pages = &census.pages;
+        let end = pages.partition_point(|(first, _)| *first <= lid.get());
+        let start = pages.partition_point(|(first, _)| *first < lid.get());
+        let mut value = Vec::new();
+        let mut size = census.rootless(lid);
+        for (_, page) in pages.get(start.saturating_sub(1)..end)? {
+            self.page(*page, lid, &mut size, &mut value);
+        }
+        let wanted = (size? as usize).min(FETCHED_AT_MOST);
+        (value.len() >= wanted).then_some(value)
+    }
+
+    fn page(&self, pgno: Pgno, lid: Lid, size: &mut Option<u32>, value: &mut Vec<u8>) {
+        let mut bytes = PageBytes::new(self.by_tree.db.page_size());
+        let Ok(page) = self.by_tree.db.read(pgno, &mut bytes) else {
+            return;
+        };
+        for node in page.nodes().flatten().filter(|n| !n.flags.is_deleted()) {
+            let key = LvKey::of_node(&node);
+            let Some(key) = key.ok().filter(|key| key.lid == lid) else {
+                continue;
+            };
+            match (key.part, *size) {
+                (LvPart::Root, None) => {
+                    *size = LvRoot::parse(node.data).ok().map(|root| root.size);
+                }
+                (LvPart::Chunk(offset), Some(size)) if offset as usize == value.len() => {
+                    let root = LvRoot {
+                        references: 1,
+                        size,
+                        encrypted: false,
+                        has_flags: false,
+                    };
+                    if let Some(expected) = root.chunk_len(offset, self.by_tree.chunk) {
+                        // What cannot be unpacked leaves the value too short.
+                        let _ = append_chunk(node.data, expected, value);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl FetchLongValue for Fetch<'_> {
+    fn fetch(&self, lid: Lid) -> Option<Vec<u8>> {
+        self.by_tree.fetch(lid).or_else(|| self.by_pages(lid))
+    }
+}

@@ -1,0 +1,164 @@
+//! A damaged database written anew with everything that can be kept.
+//!
+//! What the integrity check found sound is copied as it is. Of every other table the records are salvaged from their
+//! leaves, judged one by one, and their long values, reference counts and indexes are made to agree with them; see
+//! `table`. [`crate::rebuild`] writes the file, so that pages, space and catalog are new throughout.
+//!
+//! What is only known at the end (two records with one key in a unique index, a table that was not sound after
+//! all) is remembered, and everything is written once more.
+
+mod catalog;
+mod fetch;
+mod indexes;
+mod long_values;
+mod report;
+mod source;
+mod table;
+mod witnesses;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+
+use crate::check::CheckReport;
+use crate::db::Database;
+use crate::db::catalog::Schema;
+use crate::format::dbheader::{DbHeader, DbState};
+use crate::format::ids::{DbTime, Objid};
+use crate::progress::Progress;
+use crate::rebuild::{self, RebuildError, Rebuilt, keep_all};
+use crate::salvage::{CatalogEntry, Inventory};
+use crate::storage::Storage;
+
+use source::{Losers, Salvaged};
+
+pub use report::{
+    CatalogChange, DroppedRecord, IndexMethod, IndexRepair, KeyBytes, Listed, LongValueLoss,
+    Losses, LostLongValue, LostValue, TableRepair,
+};
+
+/// Rounds after which nothing new is learned any more.
+const ROUNDS: usize = 4;
+
+/// Makes scratch files.
+pub type Scratch = Arc<dyn Fn() -> io::Result<Box<dyn Storage>> + Send + Sync>;
+
+/// How a database is repaired.
+#[derive(Clone)]
+pub struct RepairOptions<'o> {
+    /// Take those nodes of a page with a wrong checksum that can be proved sound, each by itself.
+    pub trust_damaged_pages: bool,
+    /// Drop records that refer to a long value that is lost, as the engine does; else the column becomes null.
+    pub drop_incomplete: bool,
+    /// Keep long values that no record refers to, in a table of their own.
+    pub keep_orphans: bool,
+    /// Bytes of memory for sorting the entries of one table's indexes.
+    pub memory: usize,
+    /// Where sorting spills to.
+    pub scratch: &'o Scratch,
+}
+
+/// What earlier rounds learned.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Known {
+    /// Tables that are not sound, though nothing was found in them.
+    damaged: BTreeSet<Objid>,
+    /// Records that another one excludes.
+    losers: Losers,
+}
+
+impl Known {
+    /// Takes over; false when nothing of it is new.
+    fn add(&mut self, learned: Self) -> bool {
+        let before = self.clone();
+        self.damaged.extend(learned.damaged);
+        for (table, mut keys) in learned.losers {
+            self.losers.entry(table).or_default().append(&mut keys);
+        }
+        *self != before
+    }
+}
+
+/// What all tables share in one round.
+struct Shared<'s> {
+    db: &'s Database,
+    inventory: &'s Inventory,
+    schema: &'s Schema,
+    rows: &'s [CatalogEntry],
+    /// Tables that are copied as they are.
+    sound: BTreeSet<Objid>,
+    options: &'s RepairOptions<'s>,
+    known: Known,
+}
+
+impl Shared<'_> {
+    fn is_torn(&self) -> bool {
+        is_torn(self.db)
+    }
+}
+
+/// Pages of a dirty database were written at different times.
+fn is_torn(db: &Database) -> bool {
+    db.header().db_state() != DbState::CleanShutdown
+}
+
+/// The new database, and what it lacks.
+#[derive(Debug, Clone)]
+pub struct Rewritten {
+    /// Numbers of the new file.
+    pub rebuilt: Rebuilt,
+    /// What was kept, changed and lost.
+    pub losses: Losses,
+}
+
+/// Writes what can be kept of `db` into `out`, whose content is given up; `out` is not synced. `header` is written
+/// with page size, time and object id set; without one the header pages stay zero. `inventory` and `check` must be of
+/// the same file, unchanged.
+///
+/// # Errors
+/// [`RebuildError`]: the output or a scratch file failed, or what was salvaged cannot be made a database; `out` then
+/// holds nothing of use.
+pub fn rewrite(
+    db: &Database,
+    inventory: &Inventory,
+    check: &CheckReport,
+    options: &RepairOptions<'_>,
+    (out, header): (&dyn Storage, Option<&DbHeader>),
+    progress: &dyn Progress,
+) -> Result<Rewritten, RebuildError> {
+    let catalog = catalog::Repaired::read(db, inventory, options);
+    let mut known = Known::default();
+    for round in 0.. {
+        let shared = Shared {
+            db,
+            inventory,
+            schema: &catalog.schema,
+            rows: &catalog.rows,
+            sound: catalog.sound_tables(check, &known.damaged),
+            options,
+            known: known.clone(),
+        };
+        let sound_tables = shared.sound.len() as u64;
+        let source = Salvaged::new(&shared);
+        let settings = rebuild::Options {
+            header: header.cloned(),
+            after: inventory.highest_dbtime().max(DbTime::new(1)),
+            spare_pages: 0,
+        };
+        let written = rebuild::write(&source, out, &settings, &mut keep_all, progress);
+        let done = source.finish();
+        if round < ROUNDS && known.add(done.learned) {
+            continue;
+        }
+        return Ok(Rewritten {
+            rebuilt: written?,
+            losses: Losses {
+                catalog: catalog.report,
+                catalog_changes: catalog.changes,
+                tables: done.tables,
+                sound_tables,
+            },
+        });
+    }
+    unreachable!("the last round returns")
+}

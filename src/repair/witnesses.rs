@@ -1,0 +1,246 @@
+//! Rows that both copies of the catalog have lost, from what else knows of them: trees that no row names, the catalog's
+//! index of names, the space headers of roots, the records themselves.
+//!
+//! Only where both copies have lost rows is a tree without a row a loss; else it is what a dropped table left behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use super::catalog::Parsed;
+use super::report::CatalogChange;
+use crate::db::Database;
+use crate::db::catalog::CatalogRow;
+use crate::db::catalog::make::{DENSITY, NewRow, NewTree};
+use crate::db::catalog::recovered::{SeenColumns, recovered_name};
+use crate::format::ids::{Objid, Pgno};
+use crate::format::record::{Record, RecordLayout};
+use crate::format::schema::{CatalogType, Fid, FidKind};
+use crate::salvage::{
+    CatalogEntry, Inventory, OrphanTree, PageContent, SalvageOptions, SalvagedTree, TreeKind,
+};
+
+/// What is looked at.
+pub(super) struct Witnesses<'w> {
+    pub db: &'w Database,
+    pub inventory: &'w Inventory,
+    pub options: SalvageOptions<'w>,
+    /// How the catalog's own rows are laid out.
+    pub layout: RecordLayout,
+    pub orphans: &'w [OrphanTree],
+}
+
+impl Witnesses<'_> {
+    /// Adds the rows that can be made.
+    pub fn add_rows(&self, rows: &mut Vec<Parsed>, changes: &mut Vec<CatalogChange>) {
+        let mut made = Vec::new();
+        self.tables(rows, &mut made, changes);
+        self.long_values(rows, &mut made, changes);
+        self.columns(rows, &mut made, changes);
+        for orphan in self
+            .orphans
+            .iter()
+            .filter(|o| o.content == PageContent::Index)
+        {
+            changes.push(CatalogChange {
+                table: orphan.objid,
+                what: format!(
+                    "index object {} left out: no row says what its columns are",
+                    orphan.objid
+                ),
+            });
+        }
+        rows.extend(made.iter().filter_map(|row| self.parsed(row)));
+        rows.sort_by(|a, b| a.entry.key.cmp(&b.entry.key));
+    }
+
+    fn parsed(&self, row: &NewRow) -> Option<Parsed> {
+        let (mut key, mut data) = (Vec::new(), Vec::new());
+        row.key(&mut key);
+        row.encode(&mut data).ok()?;
+        Some(Parsed {
+            row: CatalogRow::with_layout(&data, self.layout).ok()?,
+            entry: CatalogEntry {
+                key,
+                data,
+                layout: self.layout,
+            },
+        })
+    }
+
+    /// Tables without a row of their own.
+    fn tables(&self, rows: &[Parsed], made: &mut Vec<NewRow>, changes: &mut Vec<CatalogChange>) {
+        let mut names: BTreeSet<String> = rows
+            .iter()
+            .filter(|parsed| parsed.row.kind == CatalogType::Table)
+            .map(|parsed| parsed.row.name.to_ascii_uppercase())
+            .collect();
+        for orphan in self
+            .orphans
+            .iter()
+            .filter(|o| o.content == PageContent::Data)
+        {
+            let Some(root) = self.root(orphan, TreeKind::Data) else {
+                continue;
+            };
+            let known = orphan.name.clone();
+            let known = known.filter(|name| crate::db::catalog::make::is_name(name));
+            let free = known.filter(|name| !names.contains(&name.to_ascii_uppercase()));
+            let name = free.unwrap_or_else(|| recovered_name(orphan.objid));
+            names.insert(name.to_ascii_uppercase());
+            let tree = NewTree {
+                objid: orphan.objid,
+                root,
+                density: DENSITY,
+            };
+            made.push(NewRow::table(tree, &name, 0, 1));
+            changes.push(CatalogChange {
+                table: orphan.objid,
+                what: format!(
+                    "table {name} described anew: its row is lost, {} leaves of it are there",
+                    orphan.leaves
+                ),
+            });
+        }
+    }
+
+    /// The root, or any page of the tree: what matters is that it has one.
+    fn root(&self, orphan: &OrphanTree, kind: TreeKind) -> Option<Pgno> {
+        orphan
+            .root
+            .or_else(|| self.inventory.leaves(orphan.objid, kind).next())
+    }
+
+    /// Long value trees go to the table that their space comes from.
+    fn long_values(
+        &self,
+        rows: &[Parsed],
+        made: &mut Vec<NewRow>,
+        changes: &mut Vec<CatalogChange>,
+    ) {
+        let mut roots: BTreeMap<Pgno, Objid> = BTreeMap::new();
+        let mut have: BTreeSet<Objid> = BTreeSet::new();
+        for parsed in rows {
+            match parsed.row.kind {
+                CatalogType::Table => {
+                    roots.insert(Pgno::new(parsed.row.coltyp_or_root), parsed.row.table);
+                }
+                CatalogType::LongValue => drop(have.replace(parsed.row.table)),
+                _ => {}
+            }
+        }
+        for row in made.iter() {
+            roots.insert(Pgno::new(row.coltyp_or_root), row.table);
+        }
+        for orphan in self
+            .orphans
+            .iter()
+            .filter(|o| o.content == PageContent::LongValues)
+        {
+            let owner = orphan.parent.and_then(|parent| roots.get(&parent).copied());
+            let root = self.root(orphan, TreeKind::LongValues);
+            let what = match (owner, root) {
+                (Some(table), Some(root)) if have.insert(table) => {
+                    made.push(NewRow::long_values(table, orphan.objid, root));
+                    format!("long values {} given back to table {table}", orphan.objid)
+                }
+                _ => format!(
+                    "long values {} left out: nothing says whose they are",
+                    orphan.objid
+                ),
+            };
+            changes.push(CatalogChange {
+                table: owner.unwrap_or(orphan.objid),
+                what,
+            });
+        }
+    }
+
+    /// Columns that records have and no row describes.
+    fn columns(&self, rows: &[Parsed], made: &mut Vec<NewRow>, changes: &mut Vec<CatalogChange>) {
+        let mut tables: BTreeMap<Objid, (Pgno, SeenColumns, BTreeSet<Fid>)> = BTreeMap::new();
+        let own = [Objid::CATALOG, Objid::CATALOG_SHADOW];
+        let stated = rows.iter().map(|parsed| &parsed.row);
+        for row in stated.clone().filter(|row| row.kind == CatalogType::Table) {
+            if !own.contains(&row.table) {
+                let root = Pgno::new(row.coltyp_or_root);
+                tables.insert(row.table, (root, SeenColumns::new(), BTreeSet::new()));
+            }
+        }
+        for row in made.iter().filter(|row| row.kind == CatalogType::Table) {
+            let root = Pgno::new(row.coltyp_or_root);
+            tables.insert(row.table, (root, SeenColumns::new(), BTreeSet::new()));
+        }
+        let templates: BTreeMap<String, Objid> = stated
+            .clone()
+            .filter(|row| row.kind == CatalogType::Table)
+            .map(|row| (row.name.to_ascii_uppercase(), row.table))
+            .collect();
+        // What a derived table inherits is known too.
+        let mut inherits: BTreeMap<Objid, Vec<Objid>> = BTreeMap::new();
+        for row in stated.clone() {
+            let template = row.template.as_ref().map(|name| name.to_ascii_uppercase());
+            if let Some(template) = template.and_then(|name| templates.get(&name)) {
+                inherits.entry(*template).or_default().push(row.table);
+            }
+        }
+        for row in stated.filter(|row| row.kind == CatalogType::Column) {
+            let Some(column) = row.column() else { continue };
+            let heirs = inherits.get(&row.table).into_iter().flatten().copied();
+            let heirs = heirs.filter(|_| column.fid.kind() != FidKind::Tagged);
+            for table in heirs.chain([row.table]) {
+                if let Some((_, seen, known)) = tables.get_mut(&table) {
+                    known.insert(column.fid);
+                    if column.fid.kind() == FidKind::Fixed {
+                        let size = column.coltyp.fixed_size();
+                        let size = size.unwrap_or(column.max_len as usize);
+                        seen.add_known(column.fid, column.record_offset, size as u16);
+                    }
+                }
+            }
+        }
+        for (table, (root, mut seen, known)) in tables {
+            self.look(table, root, &mut seen);
+            let names: Vec<NewRow> = seen
+                .columns()
+                .into_iter()
+                .filter(|column| !known.contains(&column.fid))
+                .map(|column| {
+                    let kind = match column.fid.kind() {
+                        FidKind::Fixed => "fixed",
+                        FidKind::Variable => "variable",
+                        FidKind::Tagged => "tagged",
+                    };
+                    NewRow::column(table, &format!("{kind}-{}", column.fid), column)
+                })
+                .collect();
+            if !names.is_empty() {
+                changes.push(CatalogChange {
+                    table,
+                    what: format!("{} columns of object {table} described anew", names.len()),
+                });
+            }
+            made.extend(names);
+        }
+    }
+
+    /// Looks at all records of a table.
+    fn look(&self, table: Objid, root: Pgno, seen: &mut SeenColumns) {
+        let tree = (table, TreeKind::Data);
+        let root = Some(root).filter(|root| !root.is_null());
+        let mut look = |node: &crate::salvage::SalvagedNode<'_>| {
+            if let Ok(record) = Record::with_layout(node.data, node.layout) {
+                // Damage is met again when the record is to be kept.
+                let _ = seen.add(&record);
+            }
+            ControlFlow::Continue(())
+        };
+        SalvagedTree::read(
+            self.db,
+            self.inventory,
+            tree,
+            root,
+            &self.options,
+            &mut look,
+        );
+    }
+}
