@@ -6,6 +6,7 @@ use super::RepairOptions;
 use super::report::CatalogChange;
 use super::witnesses::Witnesses;
 use crate::check::CheckReport;
+use crate::db::catalog::make::NewRow;
 use crate::db::catalog::{CATALOG_ROOT, CatalogRow, SHADOW_ROOT, Schema, Table};
 use crate::db::{Database, PageBytes};
 use crate::format::ids::{Objid, PageSize};
@@ -21,7 +22,11 @@ use crate::salvage::{
 const NEW_RECORDS_SINCE: u32 = 3;
 
 /// The rows, and what they say.
+#[derive(Clone)]
 pub(super) struct Repaired {
+    /// How the rows are laid out.
+    pub layout: RecordLayout,
+    old_segments: bool,
     pub rows: Vec<CatalogEntry>,
     pub schema: Schema,
     pub report: CatalogReport,
@@ -78,20 +83,24 @@ impl Repaired {
         leave_out_tables(&mut rows, &mut changes);
         leave_out_doubles(inventory, &mut rows, &mut changes);
         let rows: Vec<CatalogEntry> = rows.into_iter().map(|parsed| parsed.entry).collect();
+        // Before revision 7 index columns have another form. [format notes 6.6]
+        let old_segments = db.header().update_major < 7;
         let mut repaired = Self {
-            schema: schema(db, &rows),
+            layout,
+            old_segments,
+            schema: schema(old_segments, &rows),
             rows,
             report,
             changes,
             unchanged: BTreeSet::new(),
         };
-        repaired.leave_out_indexes(db);
+        repaired.leave_out_indexes();
         repaired.compare(db);
         repaired
     }
 
     /// An index over a column that is not there cannot be kept.
-    fn leave_out_indexes(&mut self, db: &Database) {
+    fn leave_out_indexes(&mut self) {
         let mut gone = BTreeSet::new();
         for table in self.schema.tables.values() {
             for index in table.secondary_indexes() {
@@ -117,7 +126,15 @@ impl Repaired {
                 row.kind != CatalogType::Index || !gone.contains(&(row.table, Objid::new(row.id)))
             })
         });
-        self.schema = schema(db, &self.rows);
+        self.schema = schema(self.old_segments, &self.rows);
+    }
+
+    /// Adds rows that were made.
+    pub fn add(&mut self, made: &[NewRow]) {
+        let entries = made.iter().filter_map(|row| entry(row, self.layout));
+        self.rows.extend(entries);
+        self.rows.sort_by(|a, b| a.key.cmp(&b.key));
+        self.schema = schema(self.old_segments, &self.rows);
     }
 
     /// Which tables the check has looked at as they are here. It goes by the longer of the two copies.
@@ -188,9 +205,15 @@ fn description(table: &Table) -> String {
     format!("{table:?}")
 }
 
-fn schema(db: &Database, rows: &[CatalogEntry]) -> Schema {
-    // Before revision 7 index columns have another form. [format notes 6.6]
-    let old_segments = db.header().update_major < 7;
+/// A row that was made, as the catalog holds it.
+pub(super) fn entry(row: &NewRow, layout: RecordLayout) -> Option<CatalogEntry> {
+    let (mut key, mut data) = (Vec::new(), Vec::new());
+    row.key(&mut key);
+    row.encode(&mut data).ok()?;
+    Some(CatalogEntry { key, data, layout })
+}
+
+fn schema(old_segments: bool, rows: &[CatalogEntry]) -> Schema {
     Schema::from_rows(
         rows.iter().map(|row| (&row.data[..], row.layout)),
         old_segments,

@@ -11,6 +11,8 @@ mod catalog;
 mod fetch;
 mod indexes;
 mod long_values;
+mod lost;
+mod orphans;
 mod report;
 mod source;
 mod table;
@@ -30,6 +32,7 @@ use crate::rebuild::{self, RebuildError, Rebuilt, keep_all};
 use crate::salvage::{CatalogEntry, Inventory};
 use crate::storage::Storage;
 
+use orphans::{OrphanTables, Orphans};
 use source::{Losers, Salvaged};
 
 pub use report::{
@@ -59,12 +62,14 @@ pub struct RepairOptions<'o> {
 }
 
 /// What earlier rounds learned.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 struct Known {
     /// Tables that are not sound, though nothing was found in them.
     damaged: BTreeSet<Objid>,
     /// Records that another one excludes.
     losers: Losers,
+    /// Long values that no record refers to.
+    orphans: Orphans,
 }
 
 impl Known {
@@ -74,6 +79,9 @@ impl Known {
         self.damaged.extend(learned.damaged);
         for (table, mut keys) in learned.losers {
             self.losers.entry(table).or_default().append(&mut keys);
+        }
+        for (table, ids) in learned.orphans {
+            *self.orphans.entry(table).or_default() |= ids;
         }
         *self != before
     }
@@ -89,6 +97,7 @@ struct Shared<'s> {
     sound: BTreeSet<Objid>,
     options: &'s RepairOptions<'s>,
     known: Known,
+    orphan_tables: OrphanTables,
 }
 
 impl Shared<'_> {
@@ -126,9 +135,12 @@ pub fn rewrite(
     (out, header): (&dyn Storage, Option<&DbHeader>),
     progress: &dyn Progress,
 ) -> Result<Rewritten, RebuildError> {
-    let catalog = catalog::Repaired::read(db, inventory, options);
+    let found = catalog::Repaired::read(db, inventory, options);
     let mut known = Known::default();
     for round in 0.. {
+        let mut catalog = found.clone();
+        let orphan_tables =
+            orphans::add_tables(&mut catalog, &known.orphans, inventory.highest_objid());
         let shared = Shared {
             db,
             inventory,
@@ -137,6 +149,7 @@ pub fn rewrite(
             sound: catalog.sound_tables(check, &known.damaged),
             options,
             known: known.clone(),
+            orphan_tables,
         };
         let sound_tables = shared.sound.len() as u64;
         let source = Salvaged::new(&shared);

@@ -51,8 +51,13 @@ impl<'s> Salvaged<'s> {
     }
 
     fn close_table(&self) {
-        if let Some(work) = self.work.take() {
-            self.done.borrow_mut().tables.push(work.finish());
+        if let Some(mut work) = self.work.take() {
+            let mut done = self.done.borrow_mut();
+            let orphans = std::mem::take(&mut work.orphans);
+            if self.shared.options.keep_orphans && !orphans.is_empty() {
+                done.learned.orphans.insert(work.table.objid, orphans);
+            }
+            done.tables.push(work.finish());
         }
     }
 
@@ -150,6 +155,18 @@ impl Source for Salvaged<'_> {
         if self.is_sound(tree.table) {
             return self.sound.head(tree);
         }
+        if self.shared.orphan_tables.contains_key(&tree.table) {
+            let long_values = tree.kind == TreeKind::LongValues;
+            let mark = if long_values {
+                PageFlags::LONG_VALUE
+            } else {
+                0
+            };
+            return Ok(TreeHead {
+                flags: PageFlags::new(PageFlags::NEW_RECORD_FORMAT | mark),
+                auto_increment: None,
+            });
+        }
         let unique = self
             .shared
             .schema
@@ -204,6 +221,10 @@ impl Source for Salvaged<'_> {
     ) -> Result<(), SourceError> {
         if self.is_sound(tree.table) {
             return self.as_it_is(tree, show);
+        }
+        if let Some(from) = self.shared.orphan_tables.get(&tree.table) {
+            super::orphans::nodes(self.shared, *from, tree.kind, show);
+            return Ok(());
         }
         if tree.kind == TreeKind::Data {
             self.open(tree)?;

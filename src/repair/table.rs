@@ -7,6 +7,8 @@
 use std::io;
 use std::ops::ControlFlow;
 
+use roaring::RoaringTreemap;
+
 use super::Shared;
 use super::fetch::Fetch;
 use super::indexes::{IndexWork, Row};
@@ -20,7 +22,7 @@ use crate::format::lv::{ChunkSize, Lid, LvKey, LvPart, LvRoot};
 use crate::format::record::edit::{LostValue as LostInstance, without_separated};
 use crate::format::record::{CatalogLimits, Record, RecordLayout};
 use crate::rebuild::Node;
-use crate::salvage::{SalvageOptions, SalvagedNode, SalvagedTree, TreeKind};
+use crate::salvage::{SalvageOptions, SalvagedNode, SalvagedTree, TreeKind, TreeReport};
 
 /// Less memory than this an index does not get.
 const SORT_LEAST: usize = 4 << 20;
@@ -36,6 +38,8 @@ pub(super) struct TableWork<'s> {
     census: Option<Census>,
     references: References,
     indexes: Vec<IndexWork>,
+    /// Whole long values that no record refers to.
+    pub orphans: RoaringTreemap,
     pub report: TableRepair,
 }
 
@@ -57,6 +61,7 @@ impl<'s> TableWork<'s> {
             census: None,
             references: References::default(),
             indexes: Vec::new(),
+            orphans: RoaringTreemap::new(),
             report: TableRepair::new(&table.name, table.objid),
         };
         work.census = work.take_census();
@@ -111,7 +116,7 @@ impl<'s> TableWork<'s> {
         root: Pgno,
         options: &SalvageOptions<'_>,
         visit: &mut dyn FnMut(&SalvagedNode<'_>) -> ControlFlow<()>,
-    ) -> crate::salvage::TreeReport {
+    ) -> TreeReport {
         SalvagedTree::read(
             self.shared.db,
             self.shared.inventory,
@@ -241,6 +246,9 @@ impl<'s> TableWork<'s> {
         for index in indexes {
             index.settle(plan, *layout, &fetch)?;
         }
+        if report.data.as_ref().is_some_and(TreeReport::has_lost_nodes) {
+            report.lost_keys = super::lost::keys(shared, table, *limits)?;
+        }
         Ok(())
     }
 
@@ -254,6 +262,7 @@ impl<'s> TableWork<'s> {
             TableRepair::new(&self.table.name, self.table.objid),
         );
         let references = &self.references;
+        let mut orphans = RoaringTreemap::new();
         let (mut current, mut kept) = (None, false);
         let (mut root_key, mut root_data) = (Vec::new(), Vec::new());
         let options = self.options();
@@ -268,6 +277,9 @@ impl<'s> TableWork<'s> {
                 let count = references.count(key.lid);
                 if kept && count == 0 {
                     report.orphans.push(key.lid.get());
+                    if census.has_root(key.lid) {
+                        orphans.insert(key.lid.get());
+                    }
                     kept = false;
                 }
                 report.long_values += u64::from(kept);
@@ -307,6 +319,7 @@ impl<'s> TableWork<'s> {
                 data,
             })
         });
+        self.orphans = orphans;
         self.report = report;
         self.census = Some(census);
     }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use super::catalog::Parsed;
+use super::catalog::{Parsed, entry};
 use super::report::CatalogChange;
 use crate::db::Database;
 use crate::db::catalog::CatalogRow;
@@ -15,9 +15,7 @@ use crate::db::catalog::recovered::{SeenColumns, recovered_name};
 use crate::format::ids::{Objid, Pgno};
 use crate::format::record::{Record, RecordLayout};
 use crate::format::schema::{CatalogType, Fid, FidKind};
-use crate::salvage::{
-    CatalogEntry, Inventory, OrphanTree, PageContent, SalvageOptions, SalvagedTree, TreeKind,
-};
+use crate::salvage::{Inventory, OrphanTree, PageContent, SalvageOptions, SalvagedTree, TreeKind};
 
 /// What is looked at.
 pub(super) struct Witnesses<'w> {
@@ -54,16 +52,10 @@ impl Witnesses<'_> {
     }
 
     fn parsed(&self, row: &NewRow) -> Option<Parsed> {
-        let (mut key, mut data) = (Vec::new(), Vec::new());
-        row.key(&mut key);
-        row.encode(&mut data).ok()?;
+        let entry = entry(row, self.layout)?;
         Some(Parsed {
-            row: CatalogRow::with_layout(&data, self.layout).ok()?,
-            entry: CatalogEntry {
-                key,
-                data,
-                layout: self.layout,
-            },
+            row: CatalogRow::with_layout(&entry.data, self.layout).ok()?,
+            entry,
         })
     }
 

@@ -14,6 +14,7 @@ use crate::cli::progress::{EseutilBar, LiveBar};
 use crate::cli::session::{Format, Session, write_out};
 use crate::error::Error;
 use crate::jet::JetError;
+use crate::ops::identify;
 use crate::ops::repair::{Outcome, RepairFileOptions, Stage, Stages, repair_file};
 use crate::progress::Progress;
 
@@ -33,7 +34,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         if session.format == Format::Eseutil {
             session.eseutil(&repair_text::head(&options));
         }
-        if !options.dry_run && !asked.before() {
+        if !options.dry_run && is_there(path) && !asked.before() {
             return ExitStatus::Cancelled;
         }
         let shown = Shown::new(session.format, asked);
@@ -52,6 +53,11 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         }
     }
     session.close()
+}
+
+/// False for what will be refused without a question: no file, or one of another kind.
+fn is_there(path: &Path) -> bool {
+    identify::open(path).is_ok_and(|(_, _, kind)| kind.dump_mode().is_none_or(|mode| mode == "mh"))
 }
 
 fn options(matches: &ArgMatches, path: &Path) -> RepairFileOptions {

@@ -254,7 +254,7 @@ fn table_losses(out: &mut Layout, table: &TableRepair) {
     listed(
         out,
         &table.orphans,
-        "long values without a reference left behind",
+        "long values have no reference",
         |lid| format!("{lid:#x}"),
     );
     for (count, what) in [

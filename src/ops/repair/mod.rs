@@ -302,9 +302,15 @@ impl<'j> Job<'j> {
         }
         let temp = self.place.create_temp()?;
         let written = write(temp.storage())?;
-        temp.sync()?;
         self.stages.stage(Stage::Verifying);
-        let left = verify(temp.path(), &written, self.stages)?;
+        let disk = self.place.disk();
+        // What is checked is in memory still, while the disk takes it.
+        let (synced, left) = rayon::join(
+            || temp.sync(),
+            || verify((disk, temp.path()), &written, self.stages),
+        );
+        synced?;
+        let left = left?;
         let path = self.place.put(temp, writer, self.options.keep_undo)?;
         self.report.left = left;
         self.report.new_file = Some(NewFile {
@@ -362,8 +368,12 @@ fn begin(options: &RepairFileOptions, opened: &Opened, taken_back: Vec<PathBuf>)
 }
 
 /// The new file must be sound. Only an index of which entries are known to be missing may lack them.
-fn verify(path: &Path, written: &Rewritten, stages: &dyn Stages) -> Result<Vec<Finding>> {
-    let db = Database::open(path, None)?;
+fn verify(
+    (disk, path): (&dyn Disk, &Path),
+    written: &Rewritten,
+    stages: &dyn Stages,
+) -> Result<Vec<Finding>> {
+    let db = Database::from_storage(disk.open(path)?, path, None)?;
     let report = check::check(&db, None, &CheckOptions::default(), stages);
     let is_told = |finding: &Finding| {
         let place = &finding.place;

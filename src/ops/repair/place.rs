@@ -84,6 +84,11 @@ impl<'p> Place<'p> {
         Ok(())
     }
 
+    /// Where files are.
+    pub const fn disk(&self) -> &'p dyn Disk {
+        self.disk
+    }
+
     /// Name of the database, for the undo file.
     pub fn name(&self) -> String {
         let name = self.database.file_name().unwrap_or_default();
