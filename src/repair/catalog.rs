@@ -12,6 +12,7 @@ use crate::db::{Database, PageBytes};
 use crate::format::ids::{Objid, PageSize};
 use crate::format::page::PageFlags;
 use crate::format::record::RecordLayout;
+use crate::format::record::convert::to_new;
 use crate::format::schema::CatalogType;
 use crate::problem::{Problem, Severity};
 use crate::salvage::{
@@ -52,10 +53,19 @@ impl Repaired {
         let mut changes = Vec::new();
         let layout = layout(db.page_size(), flags(db, inventory));
         let mut rows: Vec<Parsed> = Vec::new();
-        for entry in salvaged.rows {
+        for mut entry in salvaged.rows {
             let Ok(row) = CatalogRow::with_layout(&entry.data, entry.layout) else {
                 continue;
             };
+            // Pages of the older format are written in the newer one.
+            let mut converted = Vec::new();
+            if entry.layout == RecordLayout::Old
+                && layout != RecordLayout::Old
+                && to_new(&entry.data, db.page_size(), &mut converted).is_ok()
+            {
+                entry.data = converted;
+                entry.layout = layout;
+            }
             if entry.layout == layout {
                 rows.push(Parsed { entry, row });
             } else {
@@ -158,7 +168,13 @@ impl Repaired {
     }
 
     /// Tables in which nothing was found and that can be copied as they are.
-    pub fn sound_tables(&self, check: &CheckReport, damaged: &BTreeSet<Objid>) -> BTreeSet<Objid> {
+    /// `derived` is a table that follows from the catalog, and so is not what it was when rows of that have changed.
+    pub fn sound_tables(
+        &self,
+        check: &CheckReport,
+        damaged: &BTreeSet<Objid>,
+        derived: &str,
+    ) -> BTreeSet<Objid> {
         if check.findings_not_kept > 0 {
             return BTreeSet::new();
         }
@@ -180,7 +196,8 @@ impl Repaired {
                     return false;
                 };
                 let mut trees = table.secondary_indexes().map(|index| index.objid);
-                !names.contains(table.name.as_str())
+                (self.changes.is_empty() || table.name != derived)
+                    && !names.contains(table.name.as_str())
                     && !objects.contains(objid)
                     && !trees.any(|tree| objects.contains(&tree))
                     && !table

@@ -12,6 +12,7 @@ mod fetch;
 mod indexes;
 mod long_values;
 mod lost;
+mod objids;
 mod orphans;
 mod report;
 mod source;
@@ -66,6 +67,8 @@ pub struct RepairOptions<'o> {
 struct Known {
     /// Tables that are not sound, though nothing was found in them.
     damaged: BTreeSet<Objid>,
+    /// Tables whose root is of the older record layout, and of whose records some are of the newer one.
+    newer: BTreeSet<Objid>,
     /// Records that another one excludes.
     losers: Losers,
     /// Long values that no record refers to.
@@ -77,6 +80,7 @@ impl Known {
     fn add(&mut self, learned: Self) -> bool {
         let before = self.clone();
         self.damaged.extend(learned.damaged);
+        self.newer.extend(learned.newer);
         for (table, mut keys) in learned.losers {
             self.losers.entry(table).or_default().append(&mut keys);
         }
@@ -146,7 +150,7 @@ pub fn rewrite(
             inventory,
             schema: &catalog.schema,
             rows: &catalog.rows,
-            sound: catalog.sound_tables(check, &known.damaged),
+            sound: catalog.sound_tables(check, &known.damaged, objids::NAME),
             options,
             known: known.clone(),
             orphan_tables,

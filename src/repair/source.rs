@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use super::report::TableRepair;
 use super::table::{Show, TableWork};
-use super::{Known, Shared};
+use super::{Known, Shared, objids};
 use crate::db::PageBytes;
 use crate::db::space::SpaceHeader;
 use crate::format::ids::{Objid, PageSize, Pgno};
@@ -56,6 +56,9 @@ impl<'s> Salvaged<'s> {
             let orphans = std::mem::take(&mut work.orphans);
             if self.shared.options.keep_orphans && !orphans.is_empty() {
                 done.learned.orphans.insert(work.table.objid, orphans);
+            }
+            if work.is_newer {
+                done.learned.newer.insert(work.table.objid);
             }
             done.tables.push(work.finish());
         }
@@ -192,7 +195,10 @@ impl Source for Salvaged<'_> {
             TreeKind::SlvAvail | TreeKind::SlvSpaceMap => return self.sound.head(tree),
         };
         if let Some(head) = self.head_from_pages(tree.objid, kind, tree.root) {
-            let bits = head.flags.bits() & !PageFlags::NON_UNIQUE | mark;
+            let mut bits = head.flags.bits() & !PageFlags::NON_UNIQUE | mark;
+            if self.shared.known.newer.contains(&tree.table) {
+                bits |= PageFlags::NEW_RECORD_FORMAT;
+            }
             return Ok(TreeHead {
                 flags: PageFlags::new(bits),
                 ..head
@@ -234,7 +240,14 @@ impl Source for Salvaged<'_> {
             return Ok(());
         };
         match tree.kind {
-            TreeKind::Data => work.data(show).map_err(|error| scratch(tree, &error)),
+            TreeKind::Data if work.table.name == objids::NAME && work.table.is_system() => {
+                if let Some(shown) = objids::nodes(self.shared, work.table, show) {
+                    work.report.records = shown;
+                    return Ok(());
+                }
+                work_data(work, tree, show)
+            }
+            TreeKind::Data => work_data(work, tree, show),
             TreeKind::LongValues => {
                 work.long_values(tree.objid, tree.root, show);
                 Ok(())
@@ -262,6 +275,14 @@ impl Source for Salvaged<'_> {
             TreeKind::SlvAvail | TreeKind::SlvSpaceMap => Ok(()),
         }
     }
+}
+
+fn work_data(
+    work: &mut TableWork<'_>,
+    tree: &TreeInfo,
+    show: &mut Show<'_>,
+) -> Result<(), SourceError> {
+    work.data(show).map_err(|error| scratch(tree, &error))
 }
 
 /// A scratch file that cannot be written or read.

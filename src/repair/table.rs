@@ -19,6 +19,7 @@ use crate::db::catalog::Table;
 use crate::format::ids::{Objid, Pgno};
 use crate::format::keys::{KeyEnd, NoSortKeys};
 use crate::format::lv::{ChunkSize, Lid, LvKey, LvPart, LvRoot};
+use crate::format::record::convert::to_new;
 use crate::format::record::edit::{LostValue as LostInstance, without_separated};
 use crate::format::record::{CatalogLimits, Record, RecordLayout};
 use crate::rebuild::Node;
@@ -40,6 +41,8 @@ pub(super) struct TableWork<'s> {
     indexes: Vec<IndexWork>,
     /// Whole long values that no record refers to.
     pub orphans: RoaringTreemap,
+    /// There are records of the newer layout, though its root is of the older one.
+    pub is_newer: bool,
     pub report: TableRepair,
 }
 
@@ -62,6 +65,7 @@ impl<'s> TableWork<'s> {
             references: References::default(),
             indexes: Vec::new(),
             orphans: RoaringTreemap::new(),
+            is_newer: false,
             report: TableRepair::new(&table.name, table.objid),
         };
         work.census = work.take_census();
@@ -144,7 +148,9 @@ impl<'s> TableWork<'s> {
         let fetch = Fetch::new(shared.db, table, census.as_ref());
         let census = census.as_ref();
         let losers = shared.known.losers.get(&table.objid);
-        let mut edited = Vec::new();
+        let (mut edited, mut converted) = (Vec::new(), Vec::new());
+        let size = shared.db.page_size();
+        let mut is_newer = false;
         let mut primary = Vec::new();
         let mut failed = Ok(());
         let proof =
@@ -159,15 +165,28 @@ impl<'s> TableWork<'s> {
         };
         let mut visit = |node: &SalvagedNode<'_>| {
             let is_lost = |lid: Lid| census.is_none_or(|census| !census.has(lid));
+            let mut data = node.data;
+            let mut unfit = None;
+            if node.layout != *layout {
+                converted.clear();
+                if node.layout == RecordLayout::Old {
+                    unfit = to_new(data, size, &mut converted).err();
+                    data = &converted;
+                } else {
+                    // The next round writes all records in that layout.
+                    is_newer = true;
+                    return ControlFlow::Continue(());
+                }
+            }
             let judge = || -> Result<bool, String> {
-                if node.layout != *layout {
-                    return Err("its page is of another format than the table".to_owned());
+                if let Some(error) = unfit {
+                    return Err(error.to_string());
                 }
                 if losers.is_some_and(|losers| losers.contains(node.key)) {
                     return Err("another record has its key in a unique index".to_owned());
                 }
                 let record =
-                    Record::with_layout(node.data, *layout).map_err(|fault| fault.to_string())?;
+                    Record::with_layout(data, *layout).map_err(|fault| fault.to_string())?;
                 record.check(*limits).map_err(|fault| fault.to_string())?;
                 Ok(record.separated().any(|separated| is_lost(separated.lid)))
             };
@@ -183,7 +202,6 @@ impl<'s> TableWork<'s> {
                 Ok(incomplete) => incomplete,
                 Err(why) => return drop_it(why),
             };
-            let mut data = node.data;
             if incomplete {
                 if shared.options.drop_incomplete {
                     return drop_it("it refers to a long value that is lost".to_owned());
@@ -242,6 +260,7 @@ impl<'s> TableWork<'s> {
             &mut visit,
         );
         failed?;
+        self.is_newer = is_newer;
         report.data = Some(tree);
         for index in indexes {
             index.settle(plan, *layout, &fetch)?;

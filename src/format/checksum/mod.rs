@@ -136,6 +136,20 @@ pub fn page_sums(page: &[u8], size: PageSize, pgno: Pgno) -> PageSums {
     sums
 }
 
+/// The bit of the stored checksum that is wrong, where nothing else is: a wrong bit of the data would change several bits of
+/// a checksum of the new format, so that the data are what they were when it was computed. The engine gives such a page
+/// up. [verified: c-bit1-checksum] The old format cannot tell the two apart.
+#[must_use]
+pub fn wrong_bit_of_sum(page: &[u8], size: PageSize, pgno: Pgno) -> Option<u32> {
+    if page.len() != size.bytes() || !is_new_format(page) {
+        return None;
+    }
+    let sums = page_sums(page, size, pgno);
+    let wrong = sums.stored[0] ^ sums.computed[0];
+    (wrong.is_power_of_two() && sums.stored[1..] == sums.computed[1..])
+        .then(|| wrong.trailing_zeros())
+}
+
 fn verify_old(page: &[u8], pgno: Pgno) -> Verdict {
     if u32_at(page, 0) != Some(header_sum(page)) {
         return Verdict::Bad { belongs_to: None };

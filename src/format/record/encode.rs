@@ -229,7 +229,7 @@ fn push_variable(values: &[PlainValue<'_>], into: &mut Vec<u8>) -> Result<(), En
     Ok(())
 }
 
-fn push_tagged(
+pub(super) fn push_tagged(
     values: &[TaggedValue<'_>],
     size: PageSize,
     into: &mut Vec<u8>,

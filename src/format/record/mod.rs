@@ -1,5 +1,6 @@
 //! Records: the data of a table's leaf nodes, read and written. [format notes chapter 7]
 
+pub mod convert;
 mod decode;
 pub mod edit;
 pub mod encode;

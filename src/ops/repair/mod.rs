@@ -180,6 +180,8 @@ impl<'j> Job<'j> {
             return Ok(());
         }
         self.tell_catalog();
+        self.opened.db.mend_sums();
+        let db = &self.opened.db;
         self.stages.stage(Stage::Scanning);
         let inventory = Inventory::scan(db, flush_map.as_ref(), self.stages);
         self.check_space(&inventory)?;
