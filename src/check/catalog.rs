@@ -15,7 +15,12 @@ use crate::problem::{Finding, Place, Problem};
 use crate::tree::walk::for_each_node;
 
 /// Checks both catalogs and compares them.
-pub(super) fn check(context: &Context<'_>, schema: &Schema, shadow: &Schema, owners: &Owners) {
+/// `guide` names the trees that are walked later.
+pub(super) fn check(
+    context: &Context<'_>,
+    (schema, shadow, guide): (&Schema, &Schema, &Schema),
+    owners: &Owners,
+) {
     for (schema, name, objid) in [
         (schema, "MSysObjects", Objid::CATALOG),
         (shadow, "MSysObjectsShadow", Objid::CATALOG_SHADOW),
@@ -24,6 +29,10 @@ pub(super) fn check(context: &Context<'_>, schema: &Schema, shadow: &Schema, own
             context,
             schema,
             owners,
+            is_walked: guide
+                .tables
+                .get(&objid)
+                .is_some_and(|table| table.is_defined()),
             subject: Subject {
                 table: Some(name),
                 index: None,
@@ -39,6 +48,8 @@ struct Pass<'a, 'c> {
     context: &'a Context<'c>,
     schema: &'a Schema,
     owners: &'a Owners,
+    /// The walk over all trees comes to this copy too.
+    is_walked: bool,
     subject: Subject<'a>,
 }
 
@@ -53,11 +64,15 @@ impl Pass<'_, '_> {
     }
 
     fn run(&self) {
-        // Pages that cannot be read are reported by the walk over the catalog's tree.
+        // Pages that cannot be read are reported by the walk over the catalog's tree, unless no row leads there.
         let lost = self.schema.faults.iter().any(|fault| fault.page_lost);
-        for fault in self.schema.faults.iter().filter(|fault| !fault.page_lost) {
+        let unheard = |page_lost: bool| !page_lost || !self.is_walked;
+        for fault in self.schema.faults.iter().filter(|fault| unheard(fault.page_lost)) {
             let finding = Finding::new(Problem::CatalogRow, self.subject.page(fault.page));
             self.context.report(finding.with_detail(fault.what.clone()));
+        }
+        if !self.is_walked {
+            self.report(Pgno::NULL, "no row of the catalog describes it".to_owned());
         }
         let mut roots = HashMap::new();
         let mut objids = HashMap::new();

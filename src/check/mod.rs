@@ -190,7 +190,7 @@ pub fn check(
     }
     let owners = owners.unwrap_or_else(|| owners::Owners::new(db.last_page(), &objects));
     timed(Stage::Catalog, &mut || {
-        catalog::check(&context, &schema, &shadow, &owners)
+        catalog::check(&context, (&schema, &shadow, guide), &owners)
     });
     let mut tables = Vec::new();
     let cross = wanted(Stage::CrossReferences);
