@@ -42,8 +42,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "repair",
         &[
-            "check", "db", "format", "jet", "problem", "progress", "rebuild", "salvage", "sorting",
-            "storage", "tree",
+            "build", "check", "db", "format", "jet", "problem", "progress", "rebuild", "salvage",
+            "sorting", "storage", "tree",
         ],
     ),
     ("damage", &["db", "format", "problem", "storage"]),

@@ -67,7 +67,12 @@ impl Pass<'_, '_> {
         // Pages that cannot be read are reported by the walk over the catalog's tree, unless no row leads there.
         let lost = self.schema.faults.iter().any(|fault| fault.page_lost);
         let unheard = |page_lost: bool| !page_lost || !self.is_walked;
-        for fault in self.schema.faults.iter().filter(|fault| unheard(fault.page_lost)) {
+        for fault in self
+            .schema
+            .faults
+            .iter()
+            .filter(|fault| unheard(fault.page_lost))
+        {
             let finding = Finding::new(Problem::CatalogRow, self.subject.page(fault.page));
             self.context.report(finding.with_detail(fault.what.clone()));
         }

@@ -13,7 +13,7 @@ use crate::format::filekind::{self, FileKind};
 use crate::format::ids::{HEADER_PAGES, PageSize, Pgno};
 use crate::format::page::Page;
 use crate::jet::JetError;
-use crate::storage::{FileStorage, PageFault, Pages, Storage};
+use crate::storage::{FileStorage, Memory, Moved, PageFault, Pages, Relocated, Storage};
 
 /// Why a page cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -184,6 +184,19 @@ impl Database {
     /// what is on the page.
     pub const fn mend_sums(&mut self) {
         self.mends_sums = true;
+    }
+
+    /// From now on reads these pages from where they lie; there may then be more pages than before.
+    ///
+    /// # Errors
+    /// When the storage's length cannot be had.
+    pub fn relocate(&mut self, moved: Vec<Moved>) -> std::io::Result<()> {
+        let base = std::mem::replace(&mut self.storage, Box::new(Memory::default()));
+        self.storage = Box::new(Relocated::new(base, self.size, moved));
+        let (count, _) = Pages::new(self.storage.as_ref(), self.size).count()?;
+        let last = count.saturating_sub(HEADER_PAGES);
+        self.last_page = Pgno::new(last.min(Pgno::MAX.get().into()) as u32);
+        Ok(())
     }
 
     /// The path it was opened by.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::RepairOptions;
 use super::report::CatalogChange;
 use super::witnesses::Witnesses;
 use crate::check::CheckReport;
@@ -13,10 +12,10 @@ use crate::format::ids::{Objid, PageSize};
 use crate::format::page::PageFlags;
 use crate::format::record::RecordLayout;
 use crate::format::record::convert::to_new;
-use crate::format::schema::CatalogType;
+use crate::format::schema::{CatalogType, Fid, KeySegment};
 use crate::problem::{Problem, Severity};
 use crate::salvage::{
-    CatalogEntry, CatalogReport, Inventory, SalvageOptions, SalvagedCatalog, TreeKind,
+    CatalogEntry, CatalogReport, Inventory, OrphanTree, SalvageOptions, SalvagedCatalog, TreeKind,
 };
 
 /// First revision whose records have the new format: what is assumed where no page tells. [format notes 7.5, 12.1]
@@ -32,6 +31,8 @@ pub(super) struct Repaired {
     pub schema: Schema,
     pub report: CatalogReport,
     pub changes: Vec<CatalogChange>,
+    /// Trees that no row names, where the catalog has lost nothing.
+    pub unnamed: Vec<OrphanTree>,
     /// Tables that stand in the catalog that was checked as they stand here.
     unchanged: BTreeSet<Objid>,
 }
@@ -43,9 +44,10 @@ pub(super) struct Parsed {
 }
 
 impl Repaired {
-    pub fn read(db: &Database, inventory: &Inventory, options: &RepairOptions<'_>) -> Self {
+    pub fn read(db: &Database, inventory: &Inventory) -> Self {
         let salvage = SalvageOptions {
-            trust_damaged_pages: options.trust_damaged_pages,
+            // That a row can be decoded proves nothing, and there are two copies.
+            trust_damaged_pages: false,
             torn: super::is_torn(db),
             ..SalvageOptions::default()
         };
@@ -80,15 +82,23 @@ impl Repaired {
             }
         }
         let report = salvaged.report;
-        if report.main.has_lost_nodes() && report.shadow.has_lost_nodes() {
+        let mut unnamed = salvaged.orphans;
+        let is_user = |parsed: &Parsed| {
+            let own = [Objid::CATALOG, Objid::CATALOG_SHADOW].contains(&parsed.row.table);
+            parsed.row.kind == CatalogType::Table && !own
+        };
+        let mut guessed = BTreeSet::new();
+        let both_lost = report.main.has_lost_nodes() && report.shadow.has_lost_nodes();
+        if both_lost || !rows.iter().any(is_user) {
             let witnesses = Witnesses {
                 db,
                 inventory,
                 options: salvage,
                 layout,
-                orphans: &salvaged.orphans,
+                orphans: &unnamed,
             };
-            witnesses.add_rows(&mut rows, &mut changes);
+            guessed = witnesses.add_rows(&mut rows, &mut changes);
+            unnamed.clear();
         }
         leave_out_tables(&mut rows, &mut changes);
         leave_out_doubles(inventory, &mut rows, &mut changes);
@@ -102,26 +112,42 @@ impl Repaired {
             rows,
             report,
             changes,
+            unnamed,
             unchanged: BTreeSet::new(),
         };
-        repaired.leave_out_indexes();
+        repaired.leave_out_indexes(&guessed);
         repaired.compare(db);
         repaired
     }
 
-    /// An index over a column that is not there cannot be kept.
-    fn leave_out_indexes(&mut self) {
+    /// An index over a column that is not there cannot be kept, nor one over a column whose type is only guessed: nobody
+    /// could tell whether its entries are right. A table keeps its records in the order of their keys also without
+    /// its primary index.
+    fn leave_out_indexes(&mut self, guessed: &BTreeSet<(Objid, Fid)>) {
         let mut gone = BTreeSet::new();
         for table in self.schema.tables.values() {
-            for index in table.secondary_indexes() {
+            let template = self
+                .schema
+                .template_of(table)
+                .map(|template| template.objid);
+            for index in &table.indexes {
                 let mut columns = index.segments.iter().chain(&index.conditions);
-                let known = |fid, template| self.schema.column(table, fid, template).is_some();
-                if !columns.all(|segment| known(segment.fid, segment.template)) {
+                let is_known = |segment: &KeySegment| {
+                    let owner = if segment.template {
+                        template
+                    } else {
+                        Some(table.objid)
+                    };
+                    let column = self.schema.column(table, segment.fid, segment.template);
+                    let guess = |owner| guessed.contains(&(owner, segment.fid));
+                    column.is_some() && !owner.is_some_and(guess) && !guess(table.objid)
+                };
+                if !columns.all(is_known) {
                     gone.insert((table.objid, index.objid));
                     self.changes.push(CatalogChange {
                         table: table.objid,
                         what: format!(
-                            "index {} of table {} left out: a column of it is not in the catalog",
+                            "index {} of table {} left out: the row of one of its columns is lost",
                             index.name, table.name
                         ),
                     });

@@ -139,7 +139,7 @@ pub fn rewrite(
     (out, header): (&dyn Storage, Option<&DbHeader>),
     progress: &dyn Progress,
 ) -> Result<Rewritten, RebuildError> {
-    let found = catalog::Repaired::read(db, inventory, options);
+    let found = catalog::Repaired::read(db, inventory);
     let mut known = Known::default();
     for round in 0.. {
         let mut catalog = found.clone();
@@ -172,6 +172,7 @@ pub fn rewrite(
             losses: Losses {
                 catalog: catalog.report,
                 catalog_changes: catalog.changes,
+                unnamed_trees: catalog.unnamed,
                 tables: done.tables,
                 sound_tables,
             },

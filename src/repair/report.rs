@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::format::ids::{Objid, Pgno};
-use crate::salvage::{CatalogReport, TreeReport};
+use crate::salvage::{CatalogReport, OrphanTree, TreeReport};
 
 /// Entries of one kind that a report keeps; more are only counted.
 const KEPT: usize = 10_000;
@@ -219,6 +219,8 @@ pub struct Losses {
     pub catalog: CatalogReport,
     /// Rows of it that were left out, made or changed.
     pub catalog_changes: Vec<CatalogChange>,
+    /// Trees that no row names though the catalog has lost none: what dropped tables left behind. They are not kept.
+    pub unnamed_trees: Vec<OrphanTree>,
     /// Every table that was damaged.
     pub tables: Vec<TableRepair>,
     /// Tables that were copied as they are.

@@ -5,17 +5,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use super::catalog::{Parsed, entry};
 use super::report::CatalogChange;
+use crate::build::{DatabaseBuilder, Options, format_of};
 use crate::db::Database;
-use crate::db::catalog::CatalogRow;
 use crate::db::catalog::make::{DENSITY, NewRow, NewTree};
 use crate::db::catalog::recovered::{SeenColumns, recovered_name};
+use crate::db::catalog::{CATALOG_ROOT, CatalogRow};
 use crate::format::ids::{Objid, Pgno};
 use crate::format::record::{Record, RecordLayout};
 use crate::format::schema::{CatalogType, Fid, FidKind};
-use crate::salvage::{Inventory, OrphanTree, PageContent, SalvageOptions, SalvagedTree, TreeKind};
+use crate::salvage::{
+    CatalogEntry, Inventory, OrphanTree, PageContent, SalvageOptions, SalvagedTree, TreeKind,
+};
+use crate::storage::Memory;
+use crate::tree::walk::for_each_node;
 
 /// What is looked at.
 pub(super) struct Witnesses<'w> {
@@ -28,8 +34,12 @@ pub(super) struct Witnesses<'w> {
 }
 
 impl Witnesses<'_> {
-    /// Adds the rows that can be made.
-    pub fn add_rows(&self, rows: &mut Vec<Parsed>, changes: &mut Vec<CatalogChange>) {
+    /// Adds the rows that can be made. Gives the columns that were described anew: what type they had is not known.
+    pub fn add_rows(
+        &self,
+        rows: &mut Vec<Parsed>,
+        changes: &mut Vec<CatalogChange>,
+    ) -> BTreeSet<(Objid, Fid)> {
         let mut made = Vec::new();
         self.tables(rows, &mut made, changes);
         self.long_values(rows, &mut made, changes);
@@ -48,7 +58,35 @@ impl Witnesses<'_> {
             });
         }
         rows.extend(made.iter().filter_map(|row| self.parsed(row)));
+        self.own_rows(rows, changes);
+        let columns = made.iter().filter(|row| row.kind == CatalogType::Column);
+        let guessed = columns
+            .map(|row| (row.table, Fid::new(row.id as u16)))
+            .collect();
         rows.sort_by(|a, b| a.entry.key.cmp(&b.entry.key));
+        guessed
+    }
+
+    /// Rows that describe the catalog itself: the same in every new database of this format.
+    fn own_rows(&self, rows: &mut Vec<Parsed>, changes: &mut Vec<CatalogChange>) {
+        let have: BTreeSet<&[u8]> = rows.iter().map(|parsed| &parsed.entry.key[..]).collect();
+        let new = new_catalog(self.db).unwrap_or_default();
+        let missing: Vec<Parsed> = new
+            .into_iter()
+            .filter(|entry| !have.contains(&entry.key[..]) && entry.layout == self.layout)
+            .filter_map(|entry| {
+                let row = CatalogRow::with_layout(&entry.data, entry.layout).ok()?;
+                let own = [Objid::CATALOG, Objid::CATALOG_SHADOW].contains(&row.table);
+                own.then_some(Parsed { entry, row })
+            })
+            .collect();
+        if !missing.is_empty() {
+            changes.push(CatalogChange {
+                table: Objid::CATALOG,
+                what: format!("{} rows about the catalog itself made anew", missing.len()),
+            });
+        }
+        rows.extend(missing);
     }
 
     fn parsed(&self, row: &NewRow) -> Option<Parsed> {
@@ -235,4 +273,29 @@ impl Witnesses<'_> {
             &mut look,
         );
     }
+}
+
+/// The catalog of an empty database of the same format and page size.
+fn new_catalog(db: &Database) -> Option<Vec<CatalogEntry>> {
+    let major = db.header().update_major;
+    let format = (0..=major).rev().find_map(format_of)?;
+    let options = Options::new(db.page_size(), format, 1);
+    let out = std::io::Cursor::new(Vec::new());
+    let (out, _) = DatabaseBuilder::new(out, options).ok()?.finish().ok()?;
+    let storage = Box::new(Memory::new(out.into_inner()));
+    let db = Database::from_storage(storage, Path::new("new"), None).ok()?;
+    let mut rows = Vec::new();
+    for_each_node(
+        &db,
+        CATALOG_ROOT,
+        |_, page, node| {
+            rows.push(CatalogEntry {
+                key: node.key(),
+                data: node.data.to_vec(),
+                layout: RecordLayout::of_page(page),
+            });
+        },
+        |_, _| {},
+    );
+    Some(rows)
 }

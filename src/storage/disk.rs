@@ -51,6 +51,16 @@ pub trait Disk: Send + Sync {
         Err(Error::io(path, "link", error))
     }
 
+    /// Gives a file the rights of another, and its owner as far as that is allowed: a copy must not be open to more people
+    /// than the original. Where a disk knows no rights nothing is to be done.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Io`].
+    fn copy_rights(&self, from: &Path, to: &Path) -> Result<()> {
+        let _ = (from, to);
+        Ok(())
+    }
+
     /// Whether there is anything of that name, a link that leads nowhere included.
     ///
     /// # Errors

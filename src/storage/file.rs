@@ -254,6 +254,18 @@ impl Disk for RealDisk {
         std::fs::remove_file(path).map_err(|error| Error::io(path, "remove", error))
     }
 
+    fn copy_rights(&self, from: &Path, to: &Path) -> Result<()> {
+        let meta = std::fs::metadata(from).map_err(|error| Error::io(from, "look at", error))?;
+        // Before the rights, which some changes of the owner would take away again. Only root may give files away.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let _ = std::os::unix::fs::chown(to, Some(meta.uid()), Some(meta.gid()));
+        }
+        std::fs::set_permissions(to, meta.permissions())
+            .map_err(|error| Error::io(to, "set the rights of", error))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let renamed = match std::fs::symlink_metadata(to) {
             Ok(meta) if !meta.is_file() => Err(io::Error::new(

@@ -14,6 +14,7 @@ mod memory_disk;
 mod overlay;
 mod pages;
 mod path_text;
+mod relocated;
 mod shifted;
 
 use std::io;
@@ -29,6 +30,7 @@ pub use memory_disk::MemoryDisk;
 pub use overlay::Overlay;
 pub use pages::{PageFault, Pages};
 pub use path_text::{PathText, keyed_path_text, path_text};
+pub use relocated::{Moved, Relocated};
 pub use shifted::Shifted;
 
 /// A sequence of bytes with positioned access, shared between threads.

@@ -45,7 +45,13 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
                     repair_text::write_report(path, prefix, &report);
                 }
                 let jet = report.jet();
-                session.report(path, jet, &report.check.findings, &report, || {
+                let status = if report.left.is_empty() {
+                    ExitStatus::of(jet)
+                } else {
+                    ExitStatus::ProblemsLeft
+                };
+                let findings = &report.check.findings;
+                session.report_as(status, path, jet, findings, &report, || {
                     repair_text::layout(&report)
                 });
             }

@@ -74,6 +74,12 @@ pub(super) fn layout(report: &RepairReport) -> Layout {
         }
         out.text("");
     }
+    if report.pages_found_elsewhere > 0 {
+        out.text(format!(
+            "{} pages lie in the place of others and were read from there.",
+            report.pages_found_elsewhere
+        ));
+    }
     if report.outcome == Outcome::Repaired {
         required_logs(&mut out, report);
         findings(&mut out, report);
@@ -121,9 +127,18 @@ fn verdict(out: &mut Layout, report: &RepairReport) {
             }
             out.text("Integrity check successful.");
         }
-        (Outcome::Sound | Outcome::Cancelled, _) => {
+        (Outcome::Sound | Outcome::Cancelled, _) if report.left.is_empty() => {
             out.text("Integrity check successful.");
         }
+        (Outcome::Sound | Outcome::Cancelled, _) => {
+            out.text("Nothing that is wrong can be mended here; the database was left as it is.");
+        }
+    }
+    if !report.left.is_empty() {
+        out.text(
+            "Entries are missing whose sort keys are not known here; the engine makes such an index anew \
+             when it is deleted and created again:",
+        );
     }
     for finding in report.left.iter().take(NAMED) {
         out.text(format!("left: {}", finding_line(finding)));
@@ -202,6 +217,19 @@ fn losses(out: &mut Layout, report: &RepairReport, losses: &Losses) {
     for change in &losses.catalog_changes {
         out.text(format!("catalog: {}", change.what));
     }
+    if !losses.unnamed_trees.is_empty() {
+        let objects: Vec<String> = losses
+            .unnamed_trees
+            .iter()
+            .take(NAMED)
+            .map(|tree| format!("{} ({} leaves)", tree.objid, tree.leaves))
+            .collect();
+        out.text(format!(
+            "{} objects that no row of the catalog names, as dropped tables leave them, are not kept: {}",
+            losses.unnamed_trees.len(),
+            objects.join(", ")
+        ));
+    }
     for table in &losses.tables {
         table_losses(out, table);
     }
@@ -228,6 +256,17 @@ fn table_losses(out: &mut Layout, table: &TableRepair) {
             let shown = pages[..pages.len().min(NAMED)].join(", ");
             let count = pages.len();
             out.text(format!("    records of {count} pages may be lost: {shown}"));
+        }
+    }
+    for report in [&table.data, &table.long_value_tree].into_iter().flatten() {
+        let damaged: Vec<_> = report.taken.iter().filter(|taken| taken.damaged).collect();
+        if !damaged.is_empty() {
+            let nodes: u64 = damaged.iter().map(|taken| u64::from(taken.nodes)).sum();
+            let pages: Vec<String> = damaged.iter().map(|taken| taken.page.to_string()).collect();
+            out.text(format!(
+                "    {nodes} nodes were taken from damaged pages, and may hold wrong values: {}",
+                pages[..pages.len().min(NAMED)].join(", ")
+            ));
         }
     }
     listed(

@@ -30,12 +30,13 @@ use crate::ops::required_logs;
 use crate::problem::{Finding, Problem, Severity};
 use crate::progress::Progress;
 use crate::repair::{RepairOptions, Rewritten, Scratch, rewrite};
-use crate::salvage::{Inventory, PageVerdict};
+use crate::salvage::{Inventory, PageVerdict, misplaced};
 use crate::storage::{Discard, Disk, FileStorage, Storage};
 use crate::undo::UndoWriter;
 
+use mend::Mended;
 use open::Opened;
-use place::Place;
+use place::{Place, Placed};
 
 pub use report::{NewFile, Outcome, RepairReport, Space};
 
@@ -172,7 +173,11 @@ impl<'j> Job<'j> {
         findings.dedup();
         let is_sound = self.report.check.is_sound() && self.opened.made.is_none();
         if is_sound && !dirty {
-            return self.mend(writer);
+            let mended = mend::find(&self.opened, &self.report.check);
+            // Elsewhere there is nothing to be mended in place.
+            if mended.is_nothing() || self.options.to.is_none() {
+                return self.mend(&mended, writer);
+            }
         }
         self.refuse_directory()?;
         if !self.options.dry_run && !self.stages.proceed(&self.report.check) {
@@ -183,17 +188,28 @@ impl<'j> Job<'j> {
         self.opened.db.mend_sums();
         let db = &self.opened.db;
         self.stages.stage(Stage::Scanning);
-        let inventory = Inventory::scan(db, flush_map.as_ref(), self.stages);
+        let mut inventory = Inventory::scan(db, flush_map.as_ref(), self.stages);
+        let moved = misplaced(db, &inventory);
+        if !moved.is_empty() {
+            self.report.pages_found_elsewhere = moved.iter().map(|run| run.pages).sum();
+            let db = &mut self.opened.db;
+            let relocated = db.relocate(moved);
+            relocated.map_err(|error| Error::io(db.path(), "read", error))?;
+            inventory = Inventory::scan(db, flush_map.as_ref(), self.stages);
+        }
         self.check_space(&inventory)?;
         self.rebuild(&inventory, writer)
     }
 
     /// Nothing is wrong beyond what can be mended where it stands.
-    fn mend(&mut self, writer: Option<UndoWriter<'j>>) -> Result<()> {
-        let mended = mend::find(&self.opened, &self.report.check);
+    fn mend(&mut self, mended: &Mended, writer: Option<UndoWriter<'j>>) -> Result<()> {
         self.report.bits_mended = mended.pages.len() as u64;
         self.report.header_mended = mended.header;
         if mended.is_nothing() {
+            return Ok(());
+        }
+        if !self.options.dry_run && !self.stages.proceed(&self.report.check) {
+            self.report.outcome = Outcome::Cancelled;
             return Ok(());
         }
         self.report.outcome = Outcome::Mended;
@@ -296,12 +312,45 @@ impl<'j> Job<'j> {
                     .into()
             })
         };
-        if self.options.dry_run {
+        let only_entries = is_only_entries(&self.report.check);
+        if self.options.dry_run || only_entries {
             let written = write(&Discard::default())?;
-            self.report.losses = Some(written.losses);
-            self.report.outcome = Outcome::Repaired;
-            return Ok(());
+            if only_entries && cannot_do_better(&self.report.check, &written) {
+                // As an earlier repair left it.
+                self.report.left = serious(&self.report.check.findings);
+                return Ok(());
+            }
+            if self.options.dry_run {
+                self.report.losses = Some(written.losses);
+                self.report.outcome = Outcome::Repaired;
+                return Ok(());
+            }
         }
+        let Replaced {
+            written,
+            placed,
+            left,
+        } = self.replace(&write, writer)?;
+        self.report.left = left;
+        self.report.new_file = Some(NewFile {
+            path: placed.new_file,
+            last_page: written.rebuilt.last_page,
+            bytes: written.rebuilt.bytes,
+            nodes: written.rebuilt.nodes,
+        });
+        self.report.original = placed.original;
+        self.report.undo_file = placed.undo_file;
+        self.report.losses = Some(written.losses);
+        self.report.outcome = Outcome::Repaired;
+        Ok(())
+    }
+
+    /// Writes the new file and gives it its place.
+    fn replace(
+        &self,
+        write: &dyn Fn(&dyn Storage) -> Result<Rewritten>,
+        writer: Option<UndoWriter<'j>>,
+    ) -> Result<Replaced> {
         let temp = self.place.create_temp()?;
         let written = write(temp.storage())?;
         self.stages.stage(Stage::Verifying);
@@ -313,20 +362,20 @@ impl<'j> Job<'j> {
         );
         synced?;
         let left = left?;
-        let path = self.place.put(temp, writer, self.options.keep_undo)?;
-        self.report.left = left;
-        self.report.new_file = Some(NewFile {
-            path: path.new_file,
-            last_page: written.rebuilt.last_page,
-            bytes: written.rebuilt.bytes,
-            nodes: written.rebuilt.nodes,
-        });
-        self.report.original = path.original;
-        self.report.undo_file = path.undo_file;
-        self.report.losses = Some(written.losses);
-        self.report.outcome = Outcome::Repaired;
-        Ok(())
+        let placed = self.place.put(temp, writer, self.options.keep_undo)?;
+        Ok(Replaced {
+            written,
+            placed,
+            left,
+        })
     }
+}
+
+/// The new file in its place.
+struct Replaced {
+    written: Rewritten,
+    placed: Placed,
+    left: Vec<Finding>,
 }
 
 /// Nothing is known yet but what the header says.
@@ -359,6 +408,7 @@ fn begin(options: &RepairFileOptions, opened: &Opened, taken_back: Vec<PathBuf>)
         },
         bits_mended: 0,
         header_mended: false,
+        pages_found_elsewhere: 0,
         losses: None,
         space: Vec::new(),
         new_file: None,
@@ -367,6 +417,29 @@ fn begin(options: &RepairFileOptions, opened: &Opened, taken_back: Vec<PathBuf>)
         taken_back,
         left: Vec::new(),
     }
+}
+
+/// Findings that are more than notes.
+fn serious(findings: &[Finding]) -> Vec<Finding> {
+    let serious = findings.iter();
+    let serious = serious.filter(|finding| finding.problem.info().severity > Severity::Note);
+    serious.cloned().collect()
+}
+
+/// Nothing is wrong in a clean database but entries that indexes lack.
+fn is_only_entries(check: &CheckReport) -> bool {
+    check.state == DbState::CleanShutdown
+        && serious(&check.findings)
+            .iter()
+            .all(|finding| finding.problem == Problem::IndexEntryMissing)
+}
+
+/// All entries that are missing would be missing again: their sort keys are not known.
+fn cannot_do_better(check: &CheckReport, written: &Rewritten) -> bool {
+    let tables = &written.losses.tables;
+    let indexes = tables.iter().flat_map(|table| &table.indexes);
+    let missing: u64 = indexes.map(|index| index.missing.count).sum();
+    missing >= serious(&check.findings).len() as u64
 }
 
 /// The new file must be sound. Only an index of which entries are known to be missing may lack them.

@@ -135,13 +135,20 @@ impl<'p> Place<'p> {
 
     /// Makes the new file, empty.
     pub fn create_temp(&self) -> Result<Temp<'p>> {
-        let storage = self.disk.create(&self.temp)?;
-        Ok(Temp {
+        self.create(self.temp.clone())
+    }
+
+    /// A new file that only those may read who may read the database.
+    fn create(&self, path: PathBuf) -> Result<Temp<'p>> {
+        let storage = self.disk.create(&path)?;
+        let temp = Temp {
             disk: self.disk,
-            path: self.temp.clone(),
+            path,
             storage,
             placed: false,
-        })
+        };
+        self.disk.copy_rights(&self.database, &temp.path)?;
+        Ok(temp)
     }
 
     /// Gives the new file, which is durable, its place.
@@ -207,12 +214,7 @@ impl<'p> Place<'p> {
             return Ok(temp);
         }
         // Another disk.
-        let copy = Temp {
-            disk: self.disk,
-            storage: self.disk.create(&path)?,
-            path,
-            placed: false,
-        };
+        let copy = self.create(path)?;
         copy_all(
             &*self.disk.open(&temp.path)?,
             copy.storage(),

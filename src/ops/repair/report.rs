@@ -78,6 +78,8 @@ pub struct RepairReport {
     pub bits_mended: u64,
     /// A copy of the header was written from the other.
     pub header_mended: bool,
+    /// Pages that were read from another place than their own.
+    pub pages_found_elsewhere: u64,
     /// What was kept, changed and lost.
     pub losses: Option<Losses>,
     /// Room that was asked for.
@@ -93,8 +95,7 @@ pub struct RepairReport {
     /// Undo files of interrupted runs that were taken back first.
     #[serde(serialize_with = "crate::storage::path_text")]
     pub taken_back: Vec<PathBuf>,
-    /// What the check of the new file found.
-    #[serde(skip)]
+    /// What is still wrong: entries of indexes over Unicode text whose sort keys are not known.
     pub left: Vec<Finding>,
 }
 
@@ -103,6 +104,7 @@ impl RepairReport {
     #[must_use]
     pub fn jet(&self) -> JetError {
         match self.outcome {
+            Outcome::Sound if !self.left.is_empty() => JetError::SECONDARY_INDEX_CORRUPTED,
             Outcome::Sound => JetError::SUCCESS,
             Outcome::Mended if self.dry_run => JetError::SUCCESS,
             Outcome::Mended => JetError::SUCCESS,
