@@ -14,12 +14,13 @@ mod long_values;
 mod lost;
 mod objids;
 mod orphans;
+mod records;
 mod report;
 mod source;
 mod table;
 mod witnesses;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ use crate::salvage::{CatalogEntry, Inventory};
 use crate::storage::Storage;
 
 use orphans::{OrphanTables, Orphans};
+use records::Strays;
 use source::{Losers, Salvaged};
 
 pub use report::{
@@ -73,6 +75,8 @@ struct Known {
     losers: Losers,
     /// Long values that no record refers to.
     orphans: Orphans,
+    /// Records that are not where their values belong.
+    strays: BTreeMap<Objid, Strays>,
 }
 
 impl Known {
@@ -83,6 +87,9 @@ impl Known {
         self.newer.extend(learned.newer);
         for (table, mut keys) in learned.losers {
             self.losers.entry(table).or_default().append(&mut keys);
+        }
+        for (table, mut records) in learned.strays {
+            self.strays.entry(table).or_default().append(&mut records);
         }
         for (table, ids) in learned.orphans {
             *self.orphans.entry(table).or_default() |= ids;

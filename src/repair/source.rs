@@ -57,6 +57,10 @@ impl<'s> Salvaged<'s> {
             if self.shared.options.keep_orphans && !orphans.is_empty() {
                 done.learned.orphans.insert(work.table.objid, orphans);
             }
+            let strays = std::mem::take(&mut work.strays);
+            if !strays.is_empty() {
+                done.learned.strays.insert(work.table.objid, strays);
+            }
             if work.is_newer {
                 done.learned.newer.insert(work.table.objid);
             }

@@ -11,17 +11,15 @@ use roaring::RoaringTreemap;
 
 use super::Shared;
 use super::fetch::Fetch;
-use super::indexes::{IndexWork, Row};
+use super::indexes::IndexWork;
 use super::long_values::{Census, CensusTaker, References};
-use super::report::{DroppedRecord, KeyBytes, LostValue, TableRepair};
-use crate::check::index_plan::{Comparable, Plan, RowView};
+use super::records::{Buffers, Keeper, Strays, proves_key};
+use super::report::TableRepair;
+use crate::check::index_plan::Plan;
 use crate::db::catalog::Table;
 use crate::format::ids::{Objid, Pgno};
-use crate::format::keys::{KeyEnd, NoSortKeys};
-use crate::format::lv::{ChunkSize, Lid, LvKey, LvPart, LvRoot};
-use crate::format::record::convert::to_new;
-use crate::format::record::edit::{LostValue as LostInstance, without_separated};
-use crate::format::record::{CatalogLimits, Record, RecordLayout};
+use crate::format::lv::{ChunkSize, LvKey, LvPart, LvRoot};
+use crate::format::record::{CatalogLimits, RecordLayout};
 use crate::rebuild::Node;
 use crate::salvage::{SalvageOptions, SalvagedNode, SalvagedTree, TreeKind, TreeReport};
 
@@ -41,6 +39,8 @@ pub(super) struct TableWork<'s> {
     indexes: Vec<IndexWork>,
     /// Whole long values that no record refers to.
     pub orphans: RoaringTreemap,
+    /// Records that are not where their values belong.
+    pub strays: Strays,
     /// There are records of the newer layout, though its root is of the older one.
     pub is_newer: bool,
     pub report: TableRepair,
@@ -65,6 +65,7 @@ impl<'s> TableWork<'s> {
             references: References::default(),
             indexes: Vec::new(),
             orphans: RoaringTreemap::new(),
+            strays: Strays::default(),
             is_newer: false,
             report: TableRepair::new(&table.name, table.objid),
         };
@@ -146,13 +147,6 @@ impl<'s> TableWork<'s> {
             ..
         } = self;
         let fetch = Fetch::new(shared.db, table, census.as_ref());
-        let census = census.as_ref();
-        let losers = shared.known.losers.get(&table.objid);
-        let (mut edited, mut converted) = (Vec::new(), Vec::new());
-        let size = shared.db.page_size();
-        let mut is_newer = false;
-        let mut primary = Vec::new();
-        let mut failed = Ok(());
         let proof =
             |key: &[u8], data: &[u8], of: RecordLayout| proves_key(plan, &fetch, (key, data, of));
         let options = SalvageOptions {
@@ -163,104 +157,64 @@ impl<'s> TableWork<'s> {
             chunk: None,
             proof: Some(&proof),
         };
-        let mut visit = |node: &SalvagedNode<'_>| {
-            let is_lost = |lid: Lid| census.is_none_or(|census| !census.has(lid));
-            let mut data = node.data;
-            let mut unfit = None;
-            if node.layout != *layout {
-                converted.clear();
-                if node.layout == RecordLayout::Old {
-                    unfit = to_new(data, size, &mut converted).err();
-                    data = &converted;
-                } else {
-                    // The next round writes all records in that layout.
-                    is_newer = true;
-                    return ControlFlow::Continue(());
-                }
-            }
-            let judge = || -> Result<bool, String> {
-                if let Some(error) = unfit {
-                    return Err(error.to_string());
-                }
-                if losers.is_some_and(|losers| losers.contains(node.key)) {
-                    return Err("another record has its key in a unique index".to_owned());
-                }
-                let record =
-                    Record::with_layout(data, *layout).map_err(|fault| fault.to_string())?;
-                record.check(*limits).map_err(|fault| fault.to_string())?;
-                Ok(record.separated().any(|separated| is_lost(separated.lid)))
-            };
-            let mut drop_it = |why: String| {
-                report.dropped.push(DroppedRecord {
-                    key: KeyBytes(node.key.to_vec()),
-                    page: node.page,
-                    why,
-                });
-                ControlFlow::Continue(())
-            };
-            let incomplete = match judge() {
-                Ok(incomplete) => incomplete,
-                Err(why) => return drop_it(why),
-            };
-            if incomplete {
-                if shared.options.drop_incomplete {
-                    return drop_it("it refers to a long value that is lost".to_owned());
-                }
-                edited.clear();
-                let lost = match without_separated(data, *layout, &is_lost, &mut edited) {
-                    Ok(lost) => lost,
-                    Err(fault) => return drop_it(fault.to_string()),
-                };
-                for value in lost {
-                    report
-                        .lost_values
-                        .push(lost_value(shared, table, node.key, &value));
-                }
-                data = &edited;
-            }
-            let Ok(record) = Record::with_layout(data, *layout) else {
-                return drop_it("it cannot be read".to_owned());
-            };
-            if !plan.slots.is_empty() {
-                let mut view = RowView::new(plan);
-                // A value that cannot be had counts as empty, and so does the check.
-                if let Err(fault) = view.load(&record, &fetch) {
-                    return drop_it(fault.to_string());
-                }
-                if let Some(why) = wrong_key(plan, &view, node.key, &mut primary) {
-                    return drop_it(why);
-                }
-                let row = Row {
-                    bookmark: node.key,
-                    data,
-                    view: &view,
-                };
-                for index in indexes.iter_mut() {
-                    failed = index.record(plan, &row);
-                    if failed.is_err() {
-                        return ControlFlow::Break(());
-                    }
-                }
-            }
-            for separated in record.separated() {
-                references.add(separated.lid);
-            }
-            report.records += 1;
-            show(Node {
-                key: node.key,
-                data,
-            })
+        let mut keeper = Keeper {
+            shared,
+            table,
+            layout: *layout,
+            limits: *limits,
+            plan,
+            fetch: &fetch,
+            census: census.as_ref(),
+            references,
+            indexes,
+            report,
+            learned: Strays::default(),
+            is_newer: false,
+            failed: Ok(()),
+            buffers: Buffers::default(),
         };
+        let known = shared.known.strays.get(&table.objid);
+        let mut strays = known.into_iter().flatten().peekable();
         let tree = SalvagedTree::read(
             shared.db,
             shared.inventory,
             (table.objid, TreeKind::Data),
             Some(table.root).filter(|root| !root.is_null()),
             &options,
-            &mut visit,
+            &mut |node| {
+                while let Some((key, stray)) = strays.next_if(|(key, _)| &key[..] < node.key) {
+                    keeper.stray(key, stray, show)?;
+                }
+                let here = strays.next_if(|(key, _)| &key[..] == node.key);
+                let kept = keeper.report.records;
+                keeper.node(node, show)?;
+                match here {
+                    // The record that was here belongs elsewhere too.
+                    Some((key, stray)) if keeper.report.records == kept => {
+                        keeper.stray(key, stray, show)
+                    }
+                    Some((key, stray)) => {
+                        keeper.taken(key, stray);
+                        ControlFlow::Continue(())
+                    }
+                    None => ControlFlow::Continue(()),
+                }
+            },
         );
+        for (key, stray) in strays {
+            if keeper.stray(key, stray, show).is_break() {
+                break;
+            }
+        }
+        let Keeper {
+            failed,
+            is_newer,
+            learned,
+            ..
+        } = keeper;
         failed?;
         self.is_newer = is_newer;
+        self.strays = learned;
         report.data = Some(tree);
         for index in indexes {
             index.settle(plan, *layout, &fetch)?;
@@ -361,57 +315,4 @@ impl<'s> TableWork<'s> {
         self.report.indexes = self.indexes.into_iter().map(|index| index.report).collect();
         self.report
     }
-}
-
-/// What the report says of a value that is lost.
-fn lost_value(shared: &Shared<'_>, table: &Table, key: &[u8], lost: &LostInstance) -> LostValue {
-    let column = shared.schema.column(table, lost.fid, lost.derived);
-    LostValue {
-        key: KeyBytes(key.to_vec()),
-        column: column.map_or_else(|| lost.fid.to_string(), |column| column.name.clone()),
-        instance: lost.instance,
-        lid: lost.lid.get(),
-    }
-}
-
-/// Why a record is not where its values belong; `None` when it is, or when that cannot be told.
-fn wrong_key(
-    plan: &Plan,
-    view: &RowView<'_, '_>,
-    key: &[u8],
-    buffer: &mut Vec<u8>,
-) -> Option<String> {
-    let primary = plan.primary.as_ref()?;
-    if primary.comparable != Comparable::Keys {
-        return None;
-    }
-    match primary.rules.primary_key(view, &NoSortKeys, buffer) {
-        Ok(KeyEnd::Unknown) => None,
-        Ok(KeyEnd::Whole | KeyEnd::Cut) if buffer == key => None,
-        Ok(_) => Some("its values are not those of its key".to_owned()),
-        Err(null) => Some(null.to_string()),
-    }
-}
-
-/// A node of a page with a wrong checksum is believed when its values give its key.
-fn proves_key(
-    plan: &Plan,
-    fetch: &Fetch<'_>,
-    (key, data, layout): (&[u8], &[u8], RecordLayout),
-) -> bool {
-    let Some(primary) = &plan.primary else {
-        // Nothing contradicts it.
-        return true;
-    };
-    if primary.comparable != Comparable::Keys {
-        return true;
-    }
-    let Ok(record) = Record::with_layout(data, layout) else {
-        return false;
-    };
-    let mut view = RowView::new(plan);
-    if view.load(&record, fetch).is_err() {
-        return false;
-    }
-    wrong_key(plan, &view, key, &mut Vec::new()).is_none()
 }

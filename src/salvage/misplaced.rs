@@ -49,12 +49,25 @@ pub fn misplaced(db: &Database, inventory: &Inventory) -> Vec<Moved> {
         }
     }
     // What moved up leaves its last pages with numbers that the file does not have any more.
-    let end = inventory.last_page().next().physical();
-    if let Some(run) = runs.last_mut()
-        && run.place > run.lies_at
-        && run.place + run.pages == end
+    if let Some(shift) = runs.last().map(|run| run.place.saturating_sub(run.lies_at))
+        && shift > 0
     {
-        run.pages += end.saturating_sub(run.lies_at + run.pages);
+        let last = inventory.last_page();
+        for (pgno, _) in inventory.bad_pages() {
+            let real = Pgno::new(pgno.get().saturating_add(shift as u32));
+            let mut is_moved = || match db.read(pgno, &mut bytes).map(|_| ()) {
+                Err(PageError::Checksum { belongs_to }) => belongs_to == Some(real),
+                Err(PageError::WrongNumber(number)) => number == real,
+                _ => false,
+            };
+            if real > last && is_moved() {
+                runs.push(Moved {
+                    place: real.physical(),
+                    lies_at: pgno.physical(),
+                    pages: 1,
+                });
+            }
+        }
     }
     runs
 }
