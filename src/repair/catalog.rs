@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::CatalogChange;
-use super::witnesses::Witnesses;
+use super::witnesses::{Witnesses, new_catalog};
 use crate::check::CheckReport;
 use crate::db::catalog::make::NewRow;
 use crate::db::catalog::{CATALOG_ROOT, CatalogRow, SHADOW_ROOT, Schema, Table};
 use crate::db::{Database, PageBytes};
 use crate::format::ids::{Objid, PageSize};
+use crate::format::keys::{KeyLimits, NoSortKeys, SegmentType, build_key};
 use crate::format::page::PageFlags;
 use crate::format::record::RecordLayout;
 use crate::format::record::convert::to_new;
-use crate::format::schema::{CatalogType, Fid, KeySegment};
+use crate::format::schema::{CatalogType, Coltyp, Fid, KeySegment};
 use crate::problem::{Problem, Severity};
 use crate::salvage::{
     CatalogEntry, CatalogReport, Inventory, OrphanTree, SalvageOptions, SalvagedCatalog, TreeKind,
@@ -48,7 +49,7 @@ impl Repaired {
         let salvage = SalvageOptions {
             // That a row can be decoded proves nothing, and there are two copies.
             trust_damaged_pages: false,
-            torn: super::is_torn(db),
+            torn: true,
             ..SalvageOptions::default()
         };
         let salvaged = SalvagedCatalog::read(db, inventory, &salvage);
@@ -68,13 +69,17 @@ impl Repaired {
                 entry.data = converted;
                 entry.layout = layout;
             }
-            if entry.layout == layout {
+            let why = if entry.layout != layout {
+                "its page is of another format"
+            } else if entry.key != key_of(&row) {
+                "its key is another row's"
+            } else {
+                ""
+            };
+            if why.is_empty() {
                 rows.push(Parsed { entry, row });
             } else {
-                let what = format!(
-                    "row {} left out: its page is of another format",
-                    named(&row)
-                );
+                let what = format!("row {} left out: {why}", named(&row));
                 changes.push(CatalogChange {
                     table: row.table,
                     what,
@@ -100,6 +105,8 @@ impl Repaired {
             guessed = witnesses.add_rows(&mut rows, &mut changes);
             unnamed.clear();
         }
+        leave_out_strangers(db, &report, &mut rows, &mut changes);
+        leave_out_namesakes(&mut rows, &mut changes);
         leave_out_tables(&mut rows, &mut changes);
         leave_out_doubles(inventory, &mut rows, &mut changes);
         let rows: Vec<CatalogEntry> = rows.into_iter().map(|parsed| parsed.entry).collect();
@@ -253,7 +260,12 @@ pub(super) fn entry(row: &NewRow, layout: RecordLayout) -> Option<CatalogEntry> 
     let (mut key, mut data) = (Vec::new(), Vec::new());
     row.key(&mut key);
     row.encode(&mut data).ok()?;
-    Some(CatalogEntry { key, data, layout })
+    Some(CatalogEntry {
+        key,
+        data,
+        layout,
+        in_both: false,
+    })
 }
 
 fn schema(old_segments: bool, rows: &[CatalogEntry]) -> Schema {
@@ -269,6 +281,83 @@ fn layout(size: PageSize, flags: PageFlags) -> RecordLayout {
 
 fn named(row: &CatalogRow) -> String {
     format!("{:?} {} of object {}", row.kind, row.name, row.table)
+}
+
+/// The key of a row: table, type, id. [format notes 6.1]
+fn key_of(row: &CatalogRow) -> Vec<u8> {
+    let fixed = |coltyp| SegmentType {
+        fixed: true,
+        ..SegmentType::ascending(coltyp)
+    };
+    let (table, kind) = (row.table.get().to_le_bytes(), row.kind as i16 + 1);
+    let segments = [
+        (fixed(Coltyp::Long), Some(&table[..])),
+        (fixed(Coltyp::Short), Some(&kind.to_le_bytes()[..])),
+        (fixed(Coltyp::Long), Some(&row.id.to_le_bytes()[..])),
+    ];
+    let mut key = Vec::new();
+    build_key(segments, KeyLimits::default(), &NoSortKeys, &mut key);
+    key
+}
+
+/// Where the copies differ, rows about the catalog itself that no new database has.
+fn leave_out_strangers(
+    db: &Database,
+    report: &CatalogReport,
+    rows: &mut Vec<Parsed>,
+    changes: &mut Vec<CatalogChange>,
+) {
+    let differ = report.only_main + report.only_shadow + report.differ_main + report.differ_shadow;
+    let new = if differ > 0 {
+        new_catalog(db).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    if new.is_empty() {
+        return;
+    }
+    let known: BTreeSet<&[u8]> = new.iter().map(|entry| &entry.key[..]).collect();
+    rows.retain(|parsed| {
+        let own = [Objid::CATALOG, Objid::CATALOG_SHADOW].contains(&parsed.row.table);
+        let stays = !own || parsed.entry.in_both || known.contains(&parsed.entry.key[..]);
+        if !stays {
+            changes.push(CatalogChange {
+                table: parsed.row.table,
+                what: format!("row {} left out: no catalog has it", named(&parsed.row)),
+            });
+        }
+        stays
+    });
+}
+
+/// Of two rows of one table, kind and name the one that both copies have, else the first.
+fn leave_out_namesakes(rows: &mut Vec<Parsed>, changes: &mut Vec<CatalogChange>) {
+    let name = |parsed: &Parsed| {
+        let row = &parsed.row;
+        // Tables must not share a name at all.
+        let table = (row.kind != CatalogType::Table).then_some(row.table);
+        (table, row.kind as u8, row.name.to_ascii_uppercase())
+    };
+    let mut best: BTreeMap<_, usize> = BTreeMap::new();
+    for (at, parsed) in rows.iter().enumerate() {
+        let chosen = best.entry(name(parsed)).or_insert(at);
+        if parsed.entry.in_both && !rows[*chosen].entry.in_both {
+            *chosen = at;
+        }
+    }
+    let kept: BTreeSet<usize> = best.into_values().collect();
+    let mut at = 0;
+    rows.retain(|parsed| {
+        let stays = kept.contains(&at) || parsed.row.name.is_empty() || parsed.entry.in_both;
+        at += 1;
+        if !stays {
+            changes.push(CatalogChange {
+                table: parsed.row.table,
+                what: format!("row {} left out: another has its name", named(&parsed.row)),
+            });
+        }
+        stays
+    });
 }
 
 /// Rows about a table that no row defines, as the engine's repair does. [format notes 14.1 item 4]

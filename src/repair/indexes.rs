@@ -274,7 +274,7 @@ impl Survivors {
         };
         let options = SalvageOptions {
             trust_damaged_pages: shared.options.trust_damaged_pages,
-            torn: shared.is_torn(),
+            torn: true,
             ..SalvageOptions::default()
         };
         let report = SalvagedTree::read(

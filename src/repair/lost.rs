@@ -74,7 +74,7 @@ fn compare(
     let mut next = owned(&mut sorted)?;
     let mut failed = Ok(());
     let options = SalvageOptions {
-        torn: shared.is_torn(),
+        torn: true,
         trust_damaged_pages: shared.options.trust_damaged_pages,
         limits,
         ..SalvageOptions::default()

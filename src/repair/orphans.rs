@@ -79,7 +79,7 @@ pub(super) fn nodes(shared: &Shared<'_>, from: Objid, kind: TreeKind, show: &mut
         return;
     };
     let options = SalvageOptions {
-        torn: shared.is_torn(),
+        torn: true,
         trust_damaged_pages: shared.options.trust_damaged_pages,
         ..SalvageOptions::default()
     };

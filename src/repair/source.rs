@@ -114,7 +114,11 @@ impl<'s> Salvaged<'s> {
             let header = SpaceHeader::parse(page.external_header());
             return Some(TreeHead {
                 flags,
-                auto_increment: header.and_then(|header| header.auto_increment),
+                // A root that is older than its leaves would hand out numbers twice; without one the engine looks for
+                // the highest itself.
+                auto_increment: header
+                    .and_then(|header| header.auto_increment)
+                    .filter(|_| !self.shared.is_torn()),
             });
         }
         let mut others = inventory

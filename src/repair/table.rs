@@ -84,7 +84,7 @@ impl<'s> TableWork<'s> {
         SalvageOptions {
             trust_damaged_pages: self.shared.options.trust_damaged_pages,
             keep_deleted: false,
-            torn: self.shared.is_torn(),
+            torn: true,
             limits: self.limits,
             chunk: Some(self.chunk),
             proof: None,
@@ -152,7 +152,7 @@ impl<'s> TableWork<'s> {
         let options = SalvageOptions {
             trust_damaged_pages: shared.options.trust_damaged_pages,
             keep_deleted: false,
-            torn: shared.is_torn(),
+            torn: true,
             limits: *limits,
             chunk: None,
             proof: Some(&proof),

@@ -276,7 +276,7 @@ impl Witnesses<'_> {
 }
 
 /// The catalog of an empty database of the same format and page size.
-fn new_catalog(db: &Database) -> Option<Vec<CatalogEntry>> {
+pub(super) fn new_catalog(db: &Database) -> Option<Vec<CatalogEntry>> {
     let major = db.header().update_major;
     let format = (0..=major).rev().find_map(format_of)?;
     let options = Options::new(db.page_size(), format, 1);
@@ -293,6 +293,7 @@ fn new_catalog(db: &Database) -> Option<Vec<CatalogEntry>> {
                 key: node.key(),
                 data: node.data.to_vec(),
                 layout: RecordLayout::of_page(page),
+                in_both: false,
             });
         },
         |_, _| {},

@@ -24,6 +24,8 @@ pub struct CatalogEntry {
     pub data: Vec<u8>,
     /// How the record is laid out.
     pub layout: RecordLayout,
+    /// Both copies have it.
+    pub in_both: bool,
 }
 
 /// What became of the two copies of the catalog.
@@ -126,6 +128,7 @@ fn copy(
                 key: node.key.to_vec(),
                 data: node.data.to_vec(),
                 layout: node.layout,
+                in_both: false,
             },
             dbtime: node.dbtime,
         });
@@ -154,7 +157,10 @@ fn unite(
         let of_main = if order.is_le() { main.next() } else { None };
         let of_shadow = if order.is_ge() { shadow.next() } else { None };
         let (row, counter) = match (of_main, of_shadow) {
-            (Some(a), Some(b)) if a.entry == b.entry => (a, &mut report.same),
+            (Some(mut a), Some(b)) if a.entry == b.entry => {
+                a.entry.in_both = true;
+                (a, &mut report.same)
+            }
             (Some(a), Some(b)) => {
                 // The shadow is written after the catalog, so at equal times the catalog counts.
                 if (a.readable, a.dbtime) >= (b.readable, b.dbtime) {

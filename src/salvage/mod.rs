@@ -107,8 +107,8 @@ pub struct SalvageOptions<'o> {
     pub trust_damaged_pages: bool,
     /// Give nodes that are flagged deleted too.
     pub keep_deleted: bool,
-    /// Pages were written at different times, as in a dirty database: leaves that nothing leads to may be newer than
-    /// those that have their keys.
+    /// Pages may have been written at different times, as in a dirty database, and where writes were lost: leaves that
+    /// nothing leads to may be newer than those that have their keys.
     pub torn: bool,
     /// The last columns that records may have; part of the proof for nodes of damaged data pages.
     pub limits: CatalogLimits,

@@ -232,7 +232,7 @@ impl Source<'_> {
             upper.clear();
             for (top, range) in tops {
                 let to = &mut (&mut worker, &mut seen, &mut upper, &mut *report);
-                self.upper(top, range, 1, to);
+                self.upper(top, range, 0, to);
             }
         }
         let mut reached = Reached::default();
@@ -285,6 +285,10 @@ impl Source<'_> {
             Err(cause) => return lost(cause, range),
         };
         if page.flags().is_leaf() {
+            // Leaves hang below their parents' level, or are the whole tree: a leaf elsewhere is what a lost write left.
+            if depth > 0 {
+                return lost(LossCause::WrongPointer, range);
+            }
             found.push(Upper::Leaf(pgno, range));
             return;
         }

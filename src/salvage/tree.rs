@@ -70,7 +70,8 @@ impl Source<'_> {
         let mut bytes = PageBytes::new(self.db.page_size());
         if let Some(named) = named {
             match self.db.read(named, &mut bytes) {
-                Ok(page) if self.is_of_tree(page) => return Some(named),
+                // What is no root leads to a part of the tree at the most.
+                Ok(page) if self.is_of_tree(page) && page.flags().is_root() => return Some(named),
                 Ok(_) | Err(PageError::Beyond) => {}
                 // It may be a damaged leaf of which nodes can be proved; the walk sees to that.
                 Err(_) => return Some(named),

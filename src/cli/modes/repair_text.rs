@@ -115,7 +115,7 @@ fn verdict(out: &mut Layout, report: &RepairReport) {
             out.text("Repair completed. Database corruption has been repaired!");
         }
         (Outcome::Mended, dry_run) => {
-            let would = if dry_run { "would be" } else { "were" };
+            let would = if dry_run { "would be" } else { "have been" };
             if report.bits_mended > 0 {
                 out.text(format!(
                     "{} pages with one wrong bit {would} corrected.",
@@ -123,7 +123,10 @@ fn verdict(out: &mut Layout, report: &RepairReport) {
                 ));
             }
             if report.header_mended {
-                out.text(format!("The bad copy of the header {would} written anew."));
+                out.text(format!(
+                    "The bad copy of the header {} written anew.",
+                    if dry_run { "would be" } else { "has been" }
+                ));
             }
             out.text("Integrity check successful.");
         }
@@ -251,7 +254,12 @@ fn table_losses(out: &mut Layout, table: &TableRepair) {
             .losses
             .iter()
             .filter(|loss| loss.refill != crate::salvage::Refill::Whole);
-        let pages: Vec<String> = lost.map(|loss| loss.page.to_string()).collect();
+        let pages: Vec<String> = lost
+            .map(|loss| match loss.page.is_null() {
+                true => "unknown".to_owned(),
+                false => loss.page.to_string(),
+            })
+            .collect();
         if !pages.is_empty() {
             let shown = pages[..pages.len().min(NAMED)].join(", ");
             let count = pages.len();

@@ -128,6 +128,9 @@ pub fn repair(
     let mut taken_back = Vec::new();
     if options.dry_run || options.to.is_some() {
         left.refuse(disk, "run it again in place and without --dry-run")?;
+        if !options.dry_run {
+            place.clear()?;
+        }
     } else {
         let (undo_path, before) = left.take_back(disk)?;
         taken_back = before;
@@ -353,6 +356,7 @@ impl<'j> Job<'j> {
     ) -> Result<Replaced> {
         let temp = self.place.create_temp()?;
         let written = write(temp.storage())?;
+        let temp = self.place.beside(temp)?;
         self.stages.stage(Stage::Verifying);
         let disk = self.place.disk();
         // What is checked is in memory still, while the disk takes it.

@@ -8,7 +8,7 @@ use crate::jet::JetError;
 use crate::ops::identify::{FileKind, identify};
 use crate::problem::{Finding, Place, Problem};
 use crate::progress::Silent;
-use crate::salvage::{HeaderEvidence, Headless, guess_page_size};
+use crate::salvage::{HeaderEvidence, Headless, PageSizeGuess, guess_page_size};
 use crate::storage::{Disk, Storage};
 
 /// Pages without which no table can be found: the catalog's root is the fourth. [format notes 5.9]
@@ -54,10 +54,12 @@ pub(super) fn open(options: &RepairFileOptions, disk: &dyn Disk) -> Result<Opene
             mode: "mh",
         });
     }
-    let is_other = matches!(
-        kind,
-        FileKind::Log { .. } | FileKind::Checkpoint | FileKind::FlushMap | FileKind::Undo
-    );
+    // A page with the old checksum can look like one of these; who names a page size says that this is a database.
+    let is_other = options.page_size.is_none()
+        && matches!(
+            kind,
+            FileKind::Log { .. } | FileKind::Checkpoint | FileKind::FlushMap | FileKind::Undo
+        );
     if !is_other && copies.as_ref().is_none_or(|copies| copies.chosen.is_none()) {
         return headless(options, storage);
     }
@@ -98,15 +100,16 @@ pub(super) fn open(options: &RepairFileOptions, disk: &dyn Disk) -> Result<Opene
 fn headless(options: &RepairFileOptions, storage: Box<dyn Storage>) -> Result<Opened> {
     let path = &options.path;
     let io = |error| Error::io(path, "read", error);
+    let guesses = guess_page_size(storage.as_ref()).map_err(io)?;
+    let best = guesses.first().filter(|guess| guess.is_supported());
     let Some(size) = options.page_size else {
-        let guesses = guess_page_size(storage.as_ref()).map_err(io)?;
         let lost = Trouble::new(
             JetError::DATABASE_CORRUPTED,
             "both copies of the database header are lost",
         )
         .of(path);
         // That its pages are those of a database is for the user to say: any file has no header.
-        let Some(best) = guesses.first().filter(|guess| guess.is_supported()) else {
+        let Some(best) = best else {
             return Err(lost.into());
         };
         let kib = best.size.bytes() / 1024;
@@ -118,6 +121,18 @@ fn headless(options: &RepairFileOptions, storage: Box<dyn Storage>) -> Result<Op
             ))
             .into());
     };
+    let own = guesses.iter().find(|guess| guess.size == size);
+    let good = |guess: &PageSizeGuess| guess.good + guess.correctable;
+    if let Some(best) = best.filter(|best| best.size != size)
+        && own.is_none_or(|own| good(own) * 4 < good(best))
+    {
+        let kib = best.size.bytes() / 1024;
+        let what = format!("the pages are of {kib} KiB, as {} of them show", good(best));
+        return Err(Trouble::new(JetError::PAGE_SIZE_MISMATCH, what)
+            .of(path)
+            .advise(format!("use '--page-size {kib}'"))
+            .into());
+    }
     let opened = Headless::open(storage, path, Some(size), &Silent).map_err(io)?;
     let Some(Headless { db, evidence, .. }) = opened else {
         return Err(Trouble::new(

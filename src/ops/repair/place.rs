@@ -6,10 +6,14 @@ use std::path::{Path, PathBuf};
 use super::RepairFileOptions;
 use super::report::Space;
 use crate::error::{Error, Result};
+use crate::format::dbheader::HeaderCopies;
 use crate::jet::JetError;
+use crate::ops::identify::{FileKind, identify};
 use crate::storage::{Disk, Storage, free_space};
 use crate::undo::UndoWriter;
 
+/// So many bytes at the start of an unfinished file are zero: a header page at the least.
+const UNFINISHED: usize = 2048;
 /// Bytes that are copied with one call.
 const PIECE: usize = 1 << 20;
 /// Names for an original that is put aside are numbered up to this.
@@ -50,8 +54,10 @@ impl<'p> Place<'p> {
         let (temp, temp_is_named) = match &options.temp {
             None => (beside, false),
             Some(named) if named.is_dir() => {
-                let name = beside.file_name().unwrap_or_default();
-                (named.join(name), false)
+                // Databases of one name may be repaired at once.
+                let whole = xxhash_rust::xxh3::xxh3_64(target.as_os_str().as_encoded_bytes());
+                let name = with_ending(target, &format!(".{whole:016x}.TEMPREPAIR.EDB"));
+                (named.join(name.file_name().unwrap_or_default()), false)
             }
             Some(named) => (named.clone(), true),
         };
@@ -105,12 +111,28 @@ impl<'p> Place<'p> {
         with_ending(&self.database, ".undo")
     }
 
-    /// Removes what a run that was killed left. Nobody else works on the database now.
+    /// Removes what a run that was killed left.
     pub fn clear(&self) -> Result<()> {
-        if !self.temp_is_named && self.disk.exists(&self.temp)? {
-            self.disk.remove(&self.temp)?;
+        if self.temp_is_named || !self.disk.exists(&self.temp)? {
+            return Ok(());
         }
-        Ok(())
+        let left = self.disk.open(&self.temp)?;
+        let start = left.read_start(HeaderCopies::PROBE_BYTES);
+        let start = start.map_err(|error| Error::io(&self.temp, "read", error))?;
+        // The headers of an unfinished file are zero.
+        let is_ours = matches!(identify(&start), FileKind::Database { .. })
+            || start.iter().take(UNFINISHED).all(|byte| *byte == 0);
+        if !is_ours || !left.try_lock() {
+            let what = "the file exists, and is not what an earlier repair left, or one is at work";
+            return Err(Error::Copy {
+                path: self.temp.clone(),
+                jet: JetError::FILE_ALREADY_EXISTS,
+                what: what.to_owned(),
+                advice: Some("remove it, or name another one with /t".to_owned()),
+            });
+        }
+        drop(left);
+        self.disk.remove(&self.temp)
     }
 
     /// Where sorting may spill to.
@@ -147,6 +169,8 @@ impl<'p> Place<'p> {
             storage,
             placed: false,
         };
+        // Whoever meets it knows that this run is alive.
+        temp.storage.try_lock();
         self.disk.copy_rights(&self.database, &temp.path)?;
         Ok(temp)
     }
@@ -159,7 +183,6 @@ impl<'p> Place<'p> {
         keep: bool,
     ) -> Result<Placed> {
         let target = self.to.as_deref().unwrap_or(&self.database);
-        let temp = self.beside(temp, target)?;
         // A run that leaves the original alone has none.
         let Some(mut writer) = writer else {
             return self.put_elsewhere(temp, target);
@@ -201,7 +224,8 @@ impl<'p> Place<'p> {
     }
 
     /// The new file in the folder where it will stay, so that it only has to be renamed.
-    fn beside(&self, mut temp: Temp<'p>, target: &Path) -> Result<Temp<'p>> {
+    pub fn beside(&self, mut temp: Temp<'p>) -> Result<Temp<'p>> {
+        let target = self.to.as_deref().unwrap_or(&self.database);
         if same_folder(folder(&temp.path), folder(target)) {
             return Ok(temp);
         }
@@ -220,7 +244,6 @@ impl<'p> Place<'p> {
             copy.storage(),
             (&temp.path, &copy.path),
         )?;
-        copy.sync()?;
         Ok(copy)
     }
 
