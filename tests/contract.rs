@@ -16,7 +16,17 @@ fn document_modes() -> impl Iterator<Item = &'static exutil::cli::spec::ModeSpec
 
 /// True for modes that take a database.
 fn takes_database(mode: &str) -> bool {
-    matches!(mode, "mh" | "m" | "mm" | "ms" | "k" | "g" | "export")
+    matches!(mode, "mh" | "m" | "mm" | "ms" | "k" | "g" | "export" | "p")
+}
+
+/// The command line of a mode over files, with what keeps it from asking.
+fn words<'w>(mode: &'w str, rest: &[&'w str]) -> Vec<&'w str> {
+    let mut words = vec![mode];
+    words.extend(rest);
+    if mode == "p" {
+        words.push("--dry-run");
+    }
+    words
 }
 
 #[test]
@@ -76,18 +86,22 @@ fn usage_errors_are_16() {
 #[test]
 fn a_missing_file_is_8_and_named() {
     for mode in MODES {
-        let text = exutil(&testdata(), &[mode.name, "gone.file"]);
+        let text = exutil(&testdata(), &words(mode.name, &["gone.file"]));
         assert_eq!(text.status, 8, "{text:?}");
         assert!(text.output().contains("gone.file"), "{text:?}");
         assert!(text.output().contains("-1811"), "{text:?}");
     }
     for mode in document_modes() {
-        let text = exutil(&testdata(), &[mode.name, "gone.file"]);
+        let text = exutil(&testdata(), &words(mode.name, &["gone.file"]));
         assert!(
             text.stdout.contains("-1811 (JET_errFileNotFound"),
             "{text:?}"
         );
-        let json = exutil(&testdata(), &[mode.name, "gone.file", "--format=json"]).one_json();
+        let json = exutil(
+            &testdata(),
+            &words(mode.name, &["gone.file", "--format=json"]),
+        )
+        .one_json();
         assert_eq!(
             (json["status"].as_i64(), json["jet"]["code"].as_i64()),
             (Some(8), Some(-1811))
@@ -118,7 +132,7 @@ fn another_kind_of_file_points_to_its_mode() {
     // y copies whatever it is.
     for mode in MODES.iter().filter(|mode| mode.name != "y") {
         for (file, own) in files {
-            let run = exutil(dir.path(), &[mode.name, file]);
+            let run = exutil(dir.path(), &words(mode.name, &[file]));
             let database = own == "mh" && takes_database(mode.name);
             if mode.name == own || mode.name == "k" || database {
                 assert_eq!(run.status, 0, "{run:?}");
@@ -132,7 +146,7 @@ fn another_kind_of_file_points_to_its_mode() {
             if !document_modes().any(|other| other.name == mode.name) {
                 continue;
             }
-            let json = exutil(dir.path(), &[mode.name, file, "--format=json"]).one_json();
+            let json = exutil(dir.path(), &words(mode.name, &[file, "--format=json"])).one_json();
             assert_eq!(json["jet"]["code"], -1812, "{json}");
         }
     }
@@ -144,7 +158,7 @@ fn json_has_its_envelope() {
     let others = [("gone.edb", ""), ("E01", "")];
     for mode in document_modes() {
         for (file, _) in files.into_iter().chain(others) {
-            let run = exutil(dir.path(), &[mode.name, file, "--format=json"]);
+            let run = exutil(dir.path(), &words(mode.name, &[file, "--format=json"]));
             let json = run.one_json();
             assert_eq!(json["schema"], "exutil/1");
             assert_eq!(json["mode"], mode.name);
@@ -170,7 +184,7 @@ fn the_worst_of_several_files_and_the_first_error() {
     for mode in document_modes() {
         let run = exutil(
             dir.path(),
-            &[mode.name, "gone.1", "gone.2", "--format=json"],
+            &words(mode.name, &["gone.1", "gone.2", "--format=json"]),
         );
         assert_eq!((run.status, run.json().len()), (8, 2), "{run:?}");
     }

@@ -69,7 +69,7 @@ pub struct DroppedRecord {
     pub why: String,
 }
 
-/// A value of a record that is lost: its column is null now, or that one of its values empty.
+/// A value of a record that is lost: its column is null now, or has one value less.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LostValue {
     /// Key of the record.

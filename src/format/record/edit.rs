@@ -4,8 +4,8 @@
 //!  column                        becomes
 //!  one value, lost               null, said explicitly: a default must not speak in its place
 //!  several values, all lost      the same
-//!  several values, some lost     the lost ones become empty values in the record, so that all others
-//!                                keep their numbers
+//!  several values, some lost     the others. An empty value in their place would keep all numbers, but libesedb refuses
+//!                                records that have one
 //! ```
 //! [format notes 7.4, 7.5]
 
@@ -85,8 +85,8 @@ enum Fate<'l> {
     Same,
     /// Nothing of it is left.
     Null,
-    /// These of its values become empty.
-    Emptied(&'l [LostValue]),
+    /// These of its values go.
+    Fewer(&'l [LostValue]),
 }
 
 /// Takes the lost values of a column, which come next, from the front of `lost`.
@@ -103,7 +103,7 @@ fn fate<'l>(tagged: &Tagged<'_>, lost: &mut &'l [LostValue]) -> Fate<'l> {
     match own.len() {
         0 => Fate::Same,
         all if all == count => Fate::Null,
-        _ => Fate::Emptied(own),
+        _ => Fate::Fewer(own),
     }
 }
 
@@ -137,9 +137,9 @@ fn new(
                 out.push(long | TaggedHeader::NULL);
             }
             Fate::Null => flags = flags & tagged_new::DERIVED | tagged_new::SMALL_NULL,
-            Fate::Emptied(own) => {
+            Fate::Fewer(own) => {
                 if let TaggedValue::Multi(multi) = tagged.value {
-                    emptied(&multi, tagged.header, own, out);
+                    fewer(&multi, tagged.header, own, out);
                 }
             }
         }
@@ -150,26 +150,41 @@ fn new(
     Ok(())
 }
 
-/// Header byte, offsets and values of a column with several values.
-fn emptied(multi: &MultiValue<'_>, header: TaggedHeader, lost: &[LostValue], out: &mut Vec<u8>) {
+/// Header byte, offsets and values of a column with several values, of which one at least stays.
+fn fewer(multi: &MultiValue<'_>, header: TaggedHeader, lost: &[LostValue], out: &mut Vec<u8>) {
     let mut bits = header.bits();
     if is_in(lost, 0) {
-        // It speaks of the first value, and an empty value is not compressed.
+        // It speaks of the first value.
         bits &= !TaggedHeader::COMPRESSED;
+    }
+    let stays = |index: &usize| !is_in(lost, *index);
+    let count = (0..multi.len()).filter(stays).count();
+    let kept = (0..multi.len())
+        .filter(stays)
+        .filter_map(|index| multi.raw(index));
+    if count == 1 {
+        for (bytes, separated) in kept {
+            let mark = if separated {
+                TaggedHeader::SEPARATED
+            } else {
+                0
+            };
+            out.push(bits & !TaggedHeader::MULTI | mark);
+            out.extend_from_slice(bytes);
+        }
+        return;
     }
     out.push(bits);
     let start = out.len();
-    out.resize(start + multi.len() * MultiValue::OFFSET, 0);
-    for index in 0..multi.len() {
+    out.resize(start + count * MultiValue::OFFSET, 0);
+    for (index, (bytes, separated)) in kept.enumerate() {
         let mut word = (out.len() - start) as u16;
-        if let Some((bytes, separated)) = multi.raw(index).filter(|_| !is_in(lost, index)) {
-            out.extend_from_slice(bytes);
-            if separated {
-                word |= MultiValue::SEPARATED;
-            }
+        if separated {
+            word |= MultiValue::SEPARATED;
         }
         let at = start + index * MultiValue::OFFSET;
         out[at..at + MultiValue::OFFSET].copy_from_slice(&word.to_le_bytes());
+        out.extend_from_slice(bytes);
     }
 }
 
@@ -194,7 +209,7 @@ fn old(area: &[u8], lost: &mut &[LostValue], out: &mut Vec<u8>) -> Result<(), Re
                 rest = columns.rest();
                 continue;
             }
-            Fate::Emptied(own) => own,
+            Fate::Fewer(own) => own,
         };
         for index in 0.. {
             if rest.len() <= columns.rest().len() {
@@ -203,13 +218,7 @@ fn old(area: &[u8], lost: &mut &[LostValue], out: &mut Vec<u8>) -> Result<(), Re
             let Some(entry) = tagged_old::Entry::parse(rest)? else {
                 break;
             };
-            if is_in(own, index) {
-                // The flags of a long value that is in the record, and no value. [format notes 7.4]
-                let word = entry.word & !tagged_old::LEN_MASK | 1;
-                out.extend_from_slice(&entry.fid.get().to_le_bytes());
-                out.extend_from_slice(&word.to_le_bytes());
-                out.push(0);
-            } else {
+            if !is_in(own, index) {
                 out.extend_from_slice(&rest[..rest.len() - entry.rest.len()]);
             }
             rest = entry.rest;

@@ -12,8 +12,8 @@ use crate::ops::identify::{FileKind, identify};
 use crate::storage::{Disk, Storage, free_space};
 use crate::undo::UndoWriter;
 
-/// So many bytes at the start of an unfinished file are zero: a header page at the least.
-const UNFINISHED: usize = 2048;
+/// So many bytes at the start of an unfinished file are zero: a sector, which a disk writes whole or not at all.
+const UNFINISHED: usize = 512;
 /// Bytes that are copied with one call.
 const PIECE: usize = 1 << 20;
 /// Names for an original that is put aside are numbered up to this.
@@ -120,8 +120,10 @@ impl<'p> Place<'p> {
         let start = left.read_start(HeaderCopies::PROBE_BYTES);
         let start = start.map_err(|error| Error::io(&self.temp, "read", error))?;
         // The headers of an unfinished file are zero.
-        let is_ours = matches!(identify(&start), FileKind::Database { .. })
-            || start.iter().take(UNFINISHED).all(|byte| *byte == 0);
+        let is_ours = matches!(
+            identify(&start),
+            FileKind::Database { .. } | FileKind::DamagedDatabase
+        ) || start.iter().take(UNFINISHED).all(|byte| *byte == 0);
         if !is_ours || !left.try_lock() {
             let what = "the file exists, and is not what an earlier repair left, or one is at work";
             return Err(Error::Copy {
