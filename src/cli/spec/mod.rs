@@ -473,15 +473,20 @@ impl ModeSpec {
 
 #[cfg(test)]
 mod tests {
-    use super::MODES;
+    use super::{COMMON, MODES};
 
     #[test]
     fn names_and_letters_are_unique_within_a_mode() {
         for mode in MODES {
             let mut longs: Vec<_> = mode.all_options().map(|option| option.long).collect();
+            // A mode may give a common letter another meaning: /o of p is more than no banner.
+            let own = |letters: &str| mode.options.iter().any(|o| o.letters.contains(&letters));
+            let common = COMMON.iter().flat_map(|option| option.letters);
             let mut letters: Vec<_> = mode
-                .all_options()
+                .options
+                .iter()
                 .flat_map(|option| option.letters)
+                .chain(common.filter(|letters| !own(letters)))
                 .collect();
             let (a, b) = (longs.len(), letters.len());
             longs.sort_unstable();
