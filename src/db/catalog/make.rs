@@ -1,6 +1,6 @@
 //! New rows of the catalog: for databases made from nothing, and for tables whose own rows are lost.
 //!
-//! A row with no column after [`fid::RECORD_OFFSET`](super::columns::fid::RECORD_OFFSET) and without tagged columns is
+//! A row with no column after [`fid::RECORD_OFFSET`] and without tagged columns is
 //! the same in every revision, on every page size and in every record layout; these are such rows. [format notes 6.2, 7.1]
 
 use super::columns::{FIXED, fid};
