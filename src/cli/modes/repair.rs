@@ -52,7 +52,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
                 };
                 let findings = &report.check.findings;
                 session.report_as(status, path, jet, findings, &report, || {
-                    repair_text::layout(&report)
+                    repair_text::layout(&report, &options)
                 });
             }
             Err(error) => session.failure(path, &error, &failure(path, &error)),

@@ -49,7 +49,7 @@ pub(super) fn stage(stage: Stage) -> String {
 }
 
 /// What came of it.
-pub(super) fn layout(report: &RepairReport) -> Layout {
+pub(super) fn layout(report: &RepairReport, options: &RepairFileOptions) -> Layout {
     let mut out = Layout::new();
     out.blank();
     for undo in &report.taken_back {
@@ -88,6 +88,9 @@ pub(super) fn layout(report: &RepairReport) -> Layout {
         }
     }
     verdict(&mut out, report);
+    if let (Outcome::Sound, Some(to)) = (report.outcome, &options.to) {
+        out.text(format!("{} was not written.", to.display()));
+    }
     places(&mut out, report);
     for line in [
         "",
