@@ -9,11 +9,10 @@ use crate::db::catalog::make::NewRow;
 use crate::db::catalog::{CATALOG_ROOT, CatalogRow, SHADOW_ROOT, Schema, Table};
 use crate::db::{Database, PageBytes};
 use crate::format::ids::{Objid, PageSize};
-use crate::format::keys::{KeyLimits, NoSortKeys, SegmentType, build_key};
 use crate::format::page::PageFlags;
 use crate::format::record::RecordLayout;
 use crate::format::record::convert::to_new;
-use crate::format::schema::{CatalogType, Coltyp, Fid, KeySegment};
+use crate::format::schema::{CatalogType, Fid, KeySegment};
 use crate::problem::{Problem, Severity};
 use crate::salvage::{
     CatalogEntry, CatalogReport, Inventory, OrphanTree, SalvageOptions, SalvagedCatalog, TreeKind,
@@ -71,7 +70,7 @@ impl Repaired {
             }
             let why = if entry.layout != layout {
                 "its page is of another format"
-            } else if entry.key != key_of(&row) {
+            } else if entry.key != row.key() {
                 "its key is another row's"
             } else {
                 ""
@@ -281,23 +280,6 @@ fn layout(size: PageSize, flags: PageFlags) -> RecordLayout {
 
 fn named(row: &CatalogRow) -> String {
     format!("{:?} {} of object {}", row.kind, row.name, row.table)
-}
-
-/// The key of a row: table, type, id. [format notes 6.1]
-fn key_of(row: &CatalogRow) -> Vec<u8> {
-    let fixed = |coltyp| SegmentType {
-        fixed: true,
-        ..SegmentType::ascending(coltyp)
-    };
-    let (table, kind) = (row.table.get().to_le_bytes(), row.kind as i16 + 1);
-    let segments = [
-        (fixed(Coltyp::Long), Some(&table[..])),
-        (fixed(Coltyp::Short), Some(&kind.to_le_bytes()[..])),
-        (fixed(Coltyp::Long), Some(&row.id.to_le_bytes()[..])),
-    ];
-    let mut key = Vec::new();
-    build_key(segments, KeyLimits::default(), &NoSortKeys, &mut key);
-    key
 }
 
 /// Where the copies differ, rows about the catalog itself that no new database has.

@@ -44,7 +44,7 @@ pub use report::{
 };
 
 /// Rounds after which nothing new is learned any more.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 16;
 
 /// Makes scratch files.
 pub type Scratch = Arc<dyn Fn() -> io::Result<Box<dyn Storage>> + Send + Sync>;

@@ -164,7 +164,12 @@ impl Source for Salvaged<'_> {
 
     fn head(&self, tree: &TreeInfo) -> Result<TreeHead, SourceError> {
         if self.is_sound(tree.table) {
-            return self.sound.head(tree);
+            let head = self.sound.head(tree);
+            if head.is_err() {
+                let learned = &mut self.done.borrow_mut().learned;
+                learned.damaged.insert(tree.table);
+            }
+            return head;
         }
         if self.shared.orphan_tables.contains_key(&tree.table) {
             let long_values = tree.kind == TreeKind::LongValues;
@@ -200,7 +205,13 @@ impl Source for Salvaged<'_> {
                     PageFlags::INDEX | PageFlags::NON_UNIQUE
                 },
             ),
-            TreeKind::SlvAvail | TreeKind::SlvSpaceMap => return self.sound.head(tree),
+            TreeKind::SlvAvail | TreeKind::SlvSpaceMap => {
+                let lost = |_| TreeHead {
+                    flags: PageFlags::new(PageFlags::SLV | PageFlags::NEW_RECORD_FORMAT),
+                    auto_increment: None,
+                };
+                return Ok(self.sound.head(tree).unwrap_or_else(lost));
+            }
         };
         if let Some(head) = self.head_from_pages(tree.objid, kind, tree.root) {
             let mut bits = head.flags.bits() & !PageFlags::NON_UNIQUE | mark;

@@ -14,6 +14,7 @@ use crate::db::Database;
 use crate::db::catalog::{CATALOG_ROOT, CatalogRow, SHADOW_ROOT, Schema};
 use crate::format::ids::{DbTime, Objid, Pgno};
 use crate::format::record::RecordLayout;
+use crate::format::schema::CatalogType;
 
 /// A row of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +124,7 @@ fn copy(
     let mut rows = Vec::new();
     let mut add = |node: &SalvagedNode<'_>| {
         rows.push(Candidate {
-            readable: CatalogRow::with_layout(node.data, node.layout).is_ok(),
+            readable: is_plausible(node),
             entry: CatalogEntry {
                 key: node.key.to_vec(),
                 data: node.data.to_vec(),
@@ -137,6 +138,15 @@ fn copy(
     let tree = (objid, TreeKind::Data);
     let report = SalvagedTree::read(db, inventory, tree, Some(root), options, &mut add);
     (rows, report)
+}
+
+/// True when a row can be read, says something, and stands under its own key. A page of which a checksum has corrected the
+/// wrong bit may hold others.
+fn is_plausible(node: &SalvagedNode<'_>) -> bool {
+    CatalogRow::with_layout(node.data, node.layout).is_ok_and(|row| {
+        let says = row.kind != CatalogType::Column || row.column().is_some();
+        says && row.key() == node.key
+    })
 }
 
 /// Both lists are in the order of the keys, and so is what comes of them.

@@ -5,6 +5,7 @@ use super::columns::{fid, place};
 use crate::db::catalog::{Column, Index, LongValueTree, TupleLimits};
 use crate::format::bytes::{u16_at, u32_at, u64_at};
 use crate::format::ids::{Objid, Pgno};
+use crate::format::keys::{KeyLimits, NoSortKeys, SegmentType, build_key};
 use crate::format::page::Page;
 use crate::format::record::{Field, Instance, Record, RecordFault, RecordLayout};
 use crate::format::schema::{CatalogType, Coltyp, Fid, KeySegment, column_flags};
@@ -149,6 +150,24 @@ impl CatalogRow {
             version: bytes(fid::VERSION)?,
             locale: tagged(&record, fid::LOCALE_NAME)?.map(|bytes| utf16(&bytes)),
         })
+    }
+
+    /// The key that a row belongs under: table, type, id. \[format notes 6.1\]
+    #[must_use]
+    pub fn key(&self) -> Vec<u8> {
+        let fixed = |coltyp| SegmentType {
+            fixed: true,
+            ..SegmentType::ascending(coltyp)
+        };
+        let (table, kind) = (self.table.get().to_le_bytes(), self.kind as i16 + 1);
+        let segments = [
+            (fixed(Coltyp::Long), Some(&table[..])),
+            (fixed(Coltyp::Short), Some(&kind.to_le_bytes()[..])),
+            (fixed(Coltyp::Long), Some(&self.id.to_le_bytes()[..])),
+        ];
+        let mut key = Vec::new();
+        build_key(segments, KeyLimits::default(), &NoSortKeys, &mut key);
+        key
     }
 
     /// Writes another root into the data of a row whose column 4 is one; false when the row has no such column.
