@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::ArgMatches;
 
 use super::{access_failed, files, page_size};
-use crate::check::{CheckOptions, Stage};
+use crate::check::{CheckOptions, CheckReport, Stage};
 use crate::cli::exit::ExitStatus;
 use crate::cli::layout::Layout;
 use crate::cli::progress::{EseutilBar, LiveBar};
@@ -115,24 +115,7 @@ fn layout(report: &IntegrityReport) -> Layout {
             out.text(line);
         }
     }
-    let serious: Vec<_> = report
-        .check
-        .findings
-        .iter()
-        .filter(|f| f.problem.info().severity > Severity::Note)
-        .collect();
-    for finding in serious.iter().take(NAMED) {
-        out.text(finding_line(finding));
-    }
-    let more = serious.len().saturating_sub(NAMED) as u64 + report.check.findings_not_kept;
-    if more > 0 {
-        out.text(format!(
-            "and {more} more findings (all of them: --format json)"
-        ));
-    }
-    if !serious.is_empty() {
-        out.blank();
-    }
+    name_findings(&mut out, &report.check, NAMED);
     let verdict = if report.check.is_sound() {
         "Integrity check successful.".to_owned()
     } else if report.last_full_backup.is_set() {
@@ -157,6 +140,27 @@ pub(super) const fn not_up_to_date() -> [&'static str; 6] {
         "To ensure the database is up-to-date please use the 'Recovery' operation.",
         "",
     ]
+}
+
+/// Names findings that are more than notes, `most` at the most, and tells how many more there are.
+pub(super) fn name_findings(out: &mut Layout, check: &CheckReport, most: usize) {
+    let serious: Vec<_> = check
+        .findings
+        .iter()
+        .filter(|f| f.problem.info().severity > Severity::Note)
+        .collect();
+    for finding in serious.iter().take(most) {
+        out.text(finding_line(finding));
+    }
+    let more = serious.len().saturating_sub(most) as u64 + check.findings_not_kept;
+    if more > 0 {
+        out.text(format!(
+            "and {more} more findings (all of them: --format json)"
+        ));
+    }
+    if !serious.is_empty() {
+        out.blank();
+    }
 }
 
 /// A finding as Eseutil's detailed report has it, with its code.

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use super::integrity::{finding_line, not_up_to_date};
+use super::integrity::{finding_line, name_findings, not_up_to_date};
 use crate::cli::layout::Layout;
 use crate::format::dbheader::DbState;
 use crate::ops::repair::{Outcome, RepairFileOptions, RepairReport, Stage};
-use crate::problem::Severity;
 use crate::repair::{Listed, Losses, TableRepair};
 
 /// Findings, records, values that the text names before it refers to JSON.
@@ -82,7 +81,7 @@ pub(super) fn layout(report: &RepairReport, options: &RepairFileOptions) -> Layo
     }
     if report.outcome == Outcome::Repaired {
         required_logs(&mut out, report);
-        findings(&mut out, report);
+        name_findings(&mut out, &report.check, NAMED);
         if let Some(lost) = &report.losses {
             losses(&mut out, report, lost);
         }
@@ -198,25 +197,6 @@ fn required_logs(out: &mut Layout, report: &RepairReport) {
         out.text(format!("    and {more} more"));
     }
     out.text("");
-}
-
-fn findings(out: &mut Layout, report: &RepairReport) {
-    let serious = report.check.findings.iter();
-    let serious: Vec<_> = serious
-        .filter(|f| f.problem.info().severity > Severity::Note)
-        .collect();
-    for finding in serious.iter().take(NAMED) {
-        out.text(finding_line(finding));
-    }
-    let more = serious.len().saturating_sub(NAMED) as u64 + report.check.findings_not_kept;
-    if more > 0 {
-        out.text(format!(
-            "and {more} more findings (all of them: --format json)"
-        ));
-    }
-    if !serious.is_empty() {
-        out.text("");
-    }
 }
 
 fn losses(out: &mut Layout, report: &RepairReport, losses: &Losses) {
