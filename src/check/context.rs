@@ -113,6 +113,7 @@ impl<'a> Context<'a> {
             } => Problem::PageMisplaced,
             PageError::Checksum { belongs_to: None } => Problem::PageBadChecksum,
             PageError::WrongNumber(_) => Problem::PageNumber,
+            PageError::LostWrite => Problem::PageLostFlush,
         };
         self.bad_page(pgno, kind, place, kind.info().jet.code());
         None

@@ -6,6 +6,7 @@ pub mod space;
 
 use std::path::{Path, PathBuf};
 
+use self::flush_map::FlushMap;
 use crate::error::{Error, Result};
 use crate::format::checksum::{self, Verdict};
 use crate::format::dbheader::{DbHeader, HeaderCopies};
@@ -36,6 +37,9 @@ pub enum PageError {
     /// A large page that carries another number (-1118).
     #[error("page says that it is page {0}")]
     WrongNumber(Pgno),
+    /// The flush map knows of a later write (-1119).
+    #[error("the last write of the page was lost")]
+    LostWrite,
 }
 
 impl PageError {
@@ -48,6 +52,7 @@ impl PageError {
             Self::Uninitialized => JetError::PAGE_NOT_INITIALIZED,
             Self::Checksum { .. } => JetError::READ_VERIFY_FAILURE,
             Self::WrongNumber(_) => JetError::READ_PGNO_VERIFY_FAILURE,
+            Self::LostWrite => JetError::READ_LOST_FLUSH_VERIFY_FAILURE,
         }
     }
 }
@@ -101,6 +106,8 @@ pub struct Database {
     last_page: Pgno,
     /// Pages of which only a bit of the stored checksum is wrong are taken for good.
     mends_sums: bool,
+    /// Pages must be as they were last written.
+    flush_map: Option<FlushMap>,
 }
 
 impl Database {
@@ -171,6 +178,7 @@ impl Database {
             size,
             last_page: Pgno::new(last as u32),
             mends_sums: false,
+            flush_map: None,
         })
     }
 
@@ -184,6 +192,11 @@ impl Database {
     /// what is on the page.
     pub const fn mend_sums(&mut self) {
         self.mends_sums = true;
+    }
+
+    /// From now on takes no page that this map, which belongs to the database, knows to be older than its last write.
+    pub fn heed(&mut self, flush_map: FlushMap) {
+        self.flush_map = Some(flush_map);
     }
 
     /// From now on reads these pages from where they lie; there may then be more pages than before.
@@ -258,11 +271,24 @@ impl Database {
         count: usize,
         into: &mut Vec<u8>,
     ) -> std::result::Result<(), PageError> {
+        // Not more than the file has: the buffer is made before anything is read.
+        if first.is_null() || count > self.last_page.get() as usize {
+            return Err(PageError::Beyond);
+        }
+        into.resize(count * self.size.bytes(), 0);
+        self.read_pages(first, into)
+    }
+
+    /// Reads the pages from `first` on that fill the buffer with one call, as [`Database::read_run`].
+    ///
+    /// # Errors
+    /// [`PageError`] when any of them cannot be had.
+    pub fn read_pages(&self, first: Pgno, into: &mut [u8]) -> std::result::Result<(), PageError> {
+        let count = into.len() / self.size.bytes();
         let last = u64::from(first.get()) + count as u64;
         if first.is_null() || last > u64::from(self.last_page.get()) + 1 {
             return Err(PageError::Beyond);
         }
-        into.resize(count * self.size.bytes(), 0);
         let pages = Pages::new(self.storage.as_ref(), self.size);
         Ok(pages.read_physical(first.physical(), into)?)
     }
@@ -285,7 +311,13 @@ impl Database {
                 }
                 corrected = Some(bit);
             }
-            Verdict::Uninitialized => return Err(PageError::Uninitialized),
+            Verdict::Uninitialized => {
+                let map = self.flush_map.as_ref();
+                return Err(match map.map_or(0, |map| map.flush_type(pgno)) {
+                    0 => PageError::Uninitialized,
+                    _ => PageError::LostWrite,
+                });
+            }
             Verdict::Bad { belongs_to } => {
                 let mended = checksum::wrong_bit_of_sum(bytes, self.size, pgno);
                 corrected = mended.filter(|_| self.mends_sums);
@@ -294,10 +326,16 @@ impl Database {
                 }
             }
         }
-        match Page::new(bytes, self.size).and_then(Page::own_pgno) {
-            Some(own) if own != pgno => Err(PageError::WrongNumber(own)),
-            _ => Ok(corrected),
+        let page = Page::new(bytes, self.size);
+        match page.and_then(Page::own_pgno) {
+            Some(own) if own != pgno => return Err(PageError::WrongNumber(own)),
+            _ => {}
         }
+        let lost = |map: &FlushMap| page.is_some_and(|page| map.lost(pgno, page));
+        if self.flush_map.as_ref().is_some_and(lost) {
+            return Err(PageError::LostWrite);
+        }
+        Ok(corrected)
     }
 }
 

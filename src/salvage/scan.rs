@@ -104,6 +104,7 @@ impl<'a> Worker<'a> {
             Ok(_) if self.flush_map.is_some_and(|map| map.lost(pgno, page)) => PageVerdict::Stale,
             Ok(None) => PageVerdict::Sound,
             Ok(Some(_)) => PageVerdict::Corrected,
+            Err(PageError::LostWrite) => PageVerdict::Stale,
             Err(PageError::Uninitialized) => return nobody(PageVerdict::Zero),
             Err(_) if is_trailer => return nobody(PageVerdict::Zero),
             Err(PageError::WrongNumber(_)) => return nobody(PageVerdict::Misplaced),

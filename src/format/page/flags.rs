@@ -90,6 +90,12 @@ impl PageFlags {
         self.any(Self::NEW_CHECKSUM)
     }
 
+    /// The same with another flush type, 0 (unknown) to 3.
+    #[must_use]
+    pub const fn with_flush_type(self, kind: u8) -> Self {
+        Self(self.0 & !Self::FLUSH_TYPE | (kind as u32) << 15 & Self::FLUSH_TYPE)
+    }
+
     /// The flush type, 0 (unknown) to 3.
     #[must_use]
     pub const fn flush_type(self) -> u8 {

@@ -214,11 +214,17 @@ impl<'a> Record<'a> {
         self.fixed_end
     }
 
+    /// Where the null bitmap of the fixed columns starts.
+    #[must_use]
+    pub const fn null_bits_at(&self) -> usize {
+        self.fixed_end - bitmap_len(self.fixed_last)
+    }
+
     /// The fixed columns without their null bitmap.
     #[must_use]
     pub fn fixed_bytes(&self) -> &'a [u8] {
         self.data
-            .get(HEADER..self.fixed_end - bitmap_len(self.fixed_last))
+            .get(HEADER..self.null_bits_at())
             .unwrap_or_default()
     }
 
@@ -242,7 +248,7 @@ impl<'a> Record<'a> {
         if fid.get() > u16::from(self.fixed_last) {
             return Ok(Field::Absent);
         }
-        let bitmap = self.fixed_end - bitmap_len(self.fixed_last);
+        let bitmap = self.null_bits_at();
         if self.data[bitmap + index / 8] >> (index % 8) & 1 != 0 {
             return Ok(Field::Null);
         }

@@ -5,6 +5,7 @@ mod decode;
 pub mod edit;
 pub mod encode;
 mod fault;
+pub mod prune;
 mod tagged;
 mod tagged_new;
 mod tagged_old;
