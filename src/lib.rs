@@ -8,8 +8,10 @@
 
 pub mod build;
 pub mod check;
+pub mod compact;
 pub mod damage;
 pub mod db;
+pub mod digest;
 pub mod error;
 pub mod format;
 pub mod jet;

@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 
 use super::context::{Context, Subject};
-use super::entries::{hash_bookmark, hash_entry};
 use super::index_plan::{Comparable, FetchLongValue, Plan, PlannedIndex, RowView};
 use super::records::expected_entries;
 use crate::db::PageBytes;
 use crate::db::catalog::Table;
+use crate::digest::{hash_bookmark, hash_entry};
 use crate::format::ids::Pgno;
 use crate::format::lv::{LvKey, LvPart, LvRoot};
 use crate::format::record::{CatalogLimits, Record, RecordLayout};

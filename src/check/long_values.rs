@@ -7,8 +7,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::context::{Context, Subject};
-use super::entries::Tally;
 use super::tree::Leaves;
+use crate::digest::Tally;
 use crate::format::compress;
 use crate::format::ids::Pgno;
 use crate::format::lv::{ChunkSize, Lid, LvKey, LvPart, LvRoot};

@@ -16,7 +16,6 @@
 mod bounds;
 mod catalog;
 mod context;
-mod entries;
 pub(crate) mod index_plan;
 mod locate;
 mod long_values;
@@ -25,6 +24,7 @@ mod owners;
 mod pages;
 mod records;
 mod space;
+mod summed;
 pub(crate) mod table;
 mod tree;
 
@@ -35,8 +35,9 @@ use serde::Serialize;
 use crate::db::Database;
 use crate::db::catalog::Schema;
 use crate::db::flush_map::FlushMap;
+use crate::digest::Sum;
 use crate::format::dbheader::DbState;
-use crate::format::ids::Pgno;
+use crate::format::ids::{Objid, Pgno};
 use crate::problem::{Finding, Place, Problem, Severity};
 use crate::progress::Progress;
 
@@ -51,6 +52,8 @@ pub struct CheckOptions {
     pub stages: Vec<Stage>,
     /// Do not compare indexes with records.
     pub skip_indexes: bool,
+    /// Sum up what every tree of the tables holds.
+    pub sums: bool,
 }
 
 /// A pass of the check.
@@ -134,6 +137,9 @@ pub struct TableReport {
     pub indexes_compared: u64,
     /// Indexes over Unicode text, whose sort keys were not recomputed; everything else of them was.
     pub indexes_not_recomputed: u64,
+    /// What each of its trees holds, by object id, where that was asked for; see [`crate::digest::Content`].
+    #[serde(skip)]
+    pub sums: Vec<(Objid, Sum)>,
 }
 
 impl CheckReport {

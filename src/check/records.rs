@@ -7,9 +7,9 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::context::{Context, Subject};
-use super::entries::{Sum, Tally, hash_bookmark, hash_entry, hash_number};
 use super::index_plan::{Comparable, FetchLongValue, Plan, PlannedIndex, RowView};
 use super::tree::Leaves;
+use crate::digest::{Sum, Tally, hash_bookmark, hash_entry, hash_number};
 use crate::format::ids::Pgno;
 use crate::format::keys::{KeyEnd, NoSortKeys};
 use crate::format::page::{Node, Page};

@@ -6,17 +6,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 
 use super::context::{Context, Subject};
-use super::entries::Tally;
 use super::index_plan::{FetchLongValue, Plan};
 use super::long_values::LongValues;
 use super::owners::Owners;
 use super::records::{IndexEntries, Records};
+use super::summed::{Kind, Summed};
 use super::tree::{self, TreeSpec};
 use super::{CheckOptions, TableReport, locate, pages};
 use crate::db::catalog::{Index, Schema, Table};
 use crate::db::{Database, PageBytes};
+use crate::digest::{Content, Tally};
 use crate::format::compress;
-use crate::format::ids::Pgno;
+use crate::format::ids::{Objid, Pgno};
 use crate::format::lv::{ChunkSize, Lid, LvKey, LvPart, LvRoot, append_chunk};
 use crate::format::page::PageFlags;
 use crate::problem::{Finding, Problem};
@@ -55,6 +56,7 @@ pub(super) fn check_all(
                 schema,
                 owners,
                 table,
+                sums: options.sums,
             }
             .run(with_indexes, cross)
         })
@@ -66,6 +68,7 @@ struct TableCheck<'a, 'c> {
     schema: &'a Schema,
     owners: &'a Owners,
     table: &'a Table,
+    sums: bool,
 }
 
 /// Reads long values of one table for its indexes.
@@ -133,7 +136,7 @@ impl TableCheck<'_, '_> {
         }
         pages::space_trees(self.context, self.owners, subject, table.root, 0);
         let chunk = ChunkSize::new(db.page_size(), table.lv_chunk_max);
-        let long_values = self.long_values(chunk);
+        let long_values = self.long_values(chunk, &mut report);
         let plan = Plan::new(self.schema, table, db.page_size(), db.header().update_major);
         let records = Records {
             context: self.context,
@@ -158,7 +161,14 @@ impl TableCheck<'_, '_> {
             kind: 0,
             non_unique: false,
         };
-        let data_whole = tree::check(self.context, self.owners, &spec, &records).whole;
+        let content = if self.sums {
+            Content::new(self.schema, table)
+        } else {
+            Content::default()
+        };
+        let summed = Summed::new(&records, Kind::Records(&content), self.sums);
+        let data_whole = tree::check(self.context, self.owners, &spec, &summed).whole;
+        self.note(table.objid, &summed, &mut report);
         report.records = records.count.load(Ordering::Relaxed);
         if let Some((values, whole)) = &long_values {
             report.long_values = values.count.load(Ordering::Relaxed);
@@ -169,7 +179,7 @@ impl TableCheck<'_, '_> {
         }
         for (planned, tally) in plan.secondary.iter().zip(&records.expected) {
             let index = &table.indexes[planned.number];
-            let (entries, index_whole) = self.index(index, planned.comparable);
+            let (entries, index_whole) = self.index(index, planned.comparable, &mut report);
             report.index_entries += entries.count.load(Ordering::Relaxed);
             if with_indexes && data_whole && index_whole {
                 let incomplete = records.incomplete.load(Ordering::Relaxed) > 0;
@@ -194,7 +204,18 @@ impl TableCheck<'_, '_> {
         page.is_ok_and(|page| page.flags().any(PageFlags::FDP_DELETE))
     }
 
-    fn long_values(&self, chunk: ChunkSize) -> Option<(LongValues<'_, '_>, bool)> {
+    /// Keeps what a tree holds.
+    fn note<L>(&self, objid: Objid, summed: &Summed<'_, L>, report: &mut TableReport) {
+        if self.sums {
+            report.sums.push((objid, summed.found.sum()));
+        }
+    }
+
+    fn long_values(
+        &self,
+        chunk: ChunkSize,
+        report: &mut TableReport,
+    ) -> Option<(LongValues<'_, '_>, bool)> {
         let lv = self.table.long_values?;
         let subject = Subject {
             table: Some(&self.table.name),
@@ -216,7 +237,9 @@ impl TableCheck<'_, '_> {
             kind,
             non_unique: false,
         };
-        let checked = tree::check(self.context, self.owners, &spec, &values);
+        let summed = Summed::new(&values, Kind::LongValues, self.sums);
+        let checked = tree::check(self.context, self.owners, &spec, &summed);
+        self.note(lv.objid, &summed, report);
         if checked.whole {
             values.finish(checked.edge);
         }
@@ -227,6 +250,7 @@ impl TableCheck<'_, '_> {
         &self,
         index: &Index,
         comparable: super::index_plan::Comparable,
+        report: &mut TableReport,
     ) -> (IndexEntries, bool) {
         let subject = Subject {
             table: Some(&self.table.name),
@@ -243,7 +267,9 @@ impl TableCheck<'_, '_> {
             kind,
             non_unique,
         };
-        let whole = tree::check(self.context, self.owners, &spec, &entries).whole;
+        let summed = Summed::new(&entries, Kind::Entries, self.sums);
+        let whole = tree::check(self.context, self.owners, &spec, &summed).whole;
+        self.note(index.objid, &summed, report);
         (entries, whole)
     }
 

@@ -27,7 +27,7 @@ struct Place<'p> {
     flags: PageFlags,
 }
 
-impl Job<'_> {
+impl Job<'_, '_> {
     /// Writes catalog, its indexes, and shadow, their rows naming the new roots.
     pub fn catalogs(&mut self, mut plan: Plan) -> Result<(), RebuildError> {
         let shadow = shadow_extent(self.form.major, self.form.page_size);

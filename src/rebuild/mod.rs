@@ -15,6 +15,7 @@
 //! Memory: the catalog once, some pages a tree level, and one buffer of 1 MiB; nothing a row.
 
 mod catalog;
+pub mod objids;
 mod output;
 mod plan;
 mod sound;
@@ -26,12 +27,12 @@ use std::io;
 
 use crate::db::catalog::RowFault;
 use crate::format::dbheader::DbHeader;
-use crate::format::ids::{DbTime, Objid, PageSize, Pgno};
+use crate::format::ids::{DbTime, HEADER_PAGES, Objid, PageSize, Pgno};
 use crate::format::page::PageFlags;
 use crate::jet::JetError;
 use crate::progress::Progress;
 use crate::storage::Storage;
-use crate::tree::space::{SpacePlan, first_user_page};
+use crate::tree::space::{Run, SpacePlan, first_user_page};
 use crate::tree::stores::RootOnly;
 use crate::tree::{TreeError, TreeSpec, TreeSummary, TreeWriter};
 
@@ -45,16 +46,24 @@ pub use source::{Node, Source, SourceError, TreeHead, TreeInfo, TreeKind};
 /// First revision whose pages have the new checksum. [format notes 12.1]
 const NEW_CHECKSUM_SINCE: u32 = 0xB;
 
+/// What stands in the place of the first header until there is one, behind [`MARK_AT`] zero bytes.
+pub const UNFINISHED: &[u8] = b"exutil is writing this database";
+/// Where it stands.
+pub const MARK_AT: u64 = 512;
+
 /// How the new file is to be made.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The header, both copies of which are written; its page size, last database time and last object id are set
-    /// here. `None` leaves the two header pages zero for the caller to fill.
+    /// here. `None` leaves the file without one, and [marked](UNFINISHED) as such, for the caller to
+    /// [write](write_header).
     pub header: Option<DbHeader>,
     /// Every tree gets a database time of its own, all of them above this one.
     pub after: DbTime,
     /// Free pages to leave at the end of the file.
     pub spare_pages: u32,
+    /// The flush type of every page that is written, for a flush map; 0 for none.
+    pub flush_type: u8,
 }
 
 /// What is to become of a node.
@@ -99,6 +108,8 @@ pub struct Rebuilt {
     pub changed: u64,
     /// The new root of every tree, by object id.
     pub roots: BTreeMap<Objid, Pgno>,
+    /// Pages up to the last that were not written, because they are free.
+    pub unwritten: Vec<Run>,
 }
 
 /// Why a database cannot be written anew.
@@ -180,6 +191,42 @@ pub fn write(
     result
 }
 
+/// The header with the numbers of the new database.
+fn finished_header(
+    header: &DbHeader,
+    size: PageSize,
+    dbtime: DbTime,
+    objid_last: Objid,
+) -> DbHeader {
+    let mut header = header.clone();
+    header.page_size = size.header_value();
+    header.dbtime = dbtime;
+    header.objid_last = objid_last.max(header.objid_last);
+    header
+}
+
+/// Both copies, which are the same. [format notes 1.1]
+fn header_pages(header: &DbHeader, size: PageSize) -> Vec<u8> {
+    let mut page = vec![0; size.bytes()];
+    header.write_to(&mut page);
+    page.repeat(HEADER_PAGES as usize)
+}
+
+/// The header that a database written without one is to get: page size, last database time and last object id are those of
+/// the new database.
+#[must_use]
+pub fn header_of(header: &DbHeader, size: PageSize, rebuilt: &Rebuilt) -> DbHeader {
+    finished_header(header, size, rebuilt.dbtime, rebuilt.objid_last)
+}
+
+/// Writes both copies of a header; only then the file is a database.
+///
+/// # Errors
+/// What the system says.
+pub fn write_header(out: &dyn Storage, header: &DbHeader, size: PageSize) -> io::Result<()> {
+    out.write_at(0, &header_pages(header, size))
+}
+
 fn write_all(
     source: &dyn Source,
     out: &dyn Storage,
@@ -191,37 +238,22 @@ fn write_all(
     let form = Form {
         page_size: source.page_size(),
         major: source.update_major(),
+        flush_type: options.flush_type,
     };
     out.set_len(0)?;
+    out.write_at(MARK_AT, UNFINISHED)?;
+    // It must not be lost while pages behind it are there already.
+    out.sync()?;
     let first = first_user_page(form.major, form.page_size);
-    let mut job = Job {
-        source,
-        form,
-        file: Output::new(out, form.page_size, first, progress),
-        clock: Clock::after(options.after),
-        written: Written::default(),
-    };
-    for table in &plan.tables {
-        job.table(table, filter)?;
-    }
-    let tables = plan.tables.len() as u64 + 2;
-    let objid_last = plan.objid_last;
-    job.catalogs(plan)?;
-    let (last_page, bytes) = job.root(options.spare_pages)?;
-    let dbtime = job.clock.next();
-    if let Some(header) = &options.header {
-        job.header(header, dbtime, objid_last)?;
-    }
-    Ok(Rebuilt {
-        last_page,
-        bytes,
-        dbtime,
-        objid_last,
-        tables,
-        nodes: job.written.nodes,
-        dropped: job.written.dropped,
-        changed: job.written.changed,
-        roots: job.written.roots,
+    std::thread::scope(|scope| {
+        let job = Job {
+            source,
+            form,
+            file: Output::new(out, form.page_size, first, progress, scope),
+            clock: Clock::after(options.after),
+            written: Written::default(),
+        };
+        job.all(plan, options, filter)
     })
 }
 
@@ -230,6 +262,7 @@ fn write_all(
 struct Form {
     page_size: PageSize,
     major: u32,
+    flush_type: u8,
 }
 
 impl Form {
@@ -240,20 +273,55 @@ impl Form {
         } else {
             0
         };
-        PageFlags::new(tree | checksum)
+        PageFlags::new(tree | checksum).with_flush_type(self.flush_type)
     }
 }
 
 /// One rebuilding under way.
-struct Job<'j> {
+struct Job<'j, 's> {
     source: &'j dyn Source,
     form: Form,
-    file: Output<'j>,
+    file: Output<'j, 's>,
     clock: Clock,
     written: Written,
 }
 
-impl Job<'_> {
+impl Job<'_, '_> {
+    fn all(
+        mut self,
+        plan: Plan,
+        options: &Options,
+        filter: &mut Filter<'_>,
+    ) -> Result<Rebuilt, RebuildError> {
+        for table in &plan.tables {
+            self.table(table, filter)?;
+        }
+        let tables = plan.tables.len() as u64 + 2;
+        let objid_last = plan.objid_last;
+        self.catalogs(plan)?;
+        let (last_page, bytes) = self.root(options.spare_pages)?;
+        let dbtime = self.clock.next();
+        if let Some(header) = &options.header {
+            // Last of all: a file without one is unfinished.
+            let header = finished_header(header, self.form.page_size, dbtime, objid_last);
+            let pages = header_pages(&header, self.form.page_size);
+            self.file.put_at(0, &pages)?;
+        }
+        self.file.finish()?;
+        Ok(Rebuilt {
+            last_page,
+            bytes,
+            dbtime,
+            objid_last,
+            tables,
+            nodes: self.written.nodes,
+            dropped: self.written.dropped,
+            changed: self.written.changed,
+            roots: self.written.roots,
+            unwritten: self.written.unwritten,
+        })
+    }
+
     /// The database's own space: all pages, free the last `spare` ones. Returns the last page and the bytes of the file.
     fn root(&mut self, spare: u32) -> Result<(Pgno, u64), RebuildError> {
         let used = self.file.next() - 1;
@@ -284,24 +352,6 @@ impl Job<'_> {
         Ok((Pgno::new(last), bytes))
     }
 
-    /// Both copies are the same. [format notes 1.1]
-    fn header(
-        &mut self,
-        header: &DbHeader,
-        dbtime: DbTime,
-        objid_last: Objid,
-    ) -> Result<(), RebuildError> {
-        let size = self.form.page_size;
-        let mut header = header.clone();
-        header.page_size = size.header_value();
-        header.dbtime = dbtime;
-        header.objid_last = objid_last.max(header.objid_last);
-        let mut page = vec![0; size.bytes()];
-        header.write_to(&mut page);
-        self.file.put_at(0, &page)?;
-        self.file.put_at(page.len() as u64, &page)
-    }
-
     /// Writes root and space trees of a finished tree, and counts it.
     fn close(
         &mut self,
@@ -320,6 +370,7 @@ impl Job<'_> {
         })
         .map_err(|error| RebuildError::in_tree(&format!("object {}", spec.objid), error))?;
         self.written.nodes += summary.nodes;
+        self.written.unwritten.extend_from_slice(space.free());
         self.written.roots.insert(spec.objid, spec.root);
         Ok(summary)
     }

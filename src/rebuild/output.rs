@@ -1,20 +1,30 @@
-//! The new file: pages come nearly in order and are written in large pieces.
+//! The new file: pages come nearly in order and are written in large pieces, by a thread of its own.
 
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Scope, ScopedJoinHandle};
+
+use super::RebuildError;
 use crate::format::ids::{Objid, PageSize, Pgno};
 use crate::progress::Progress;
 use crate::storage::Storage;
 use crate::tree::space::Run;
 use crate::tree::stores::PageFile;
 
-use super::RebuildError;
-
 /// Bytes that are written with one call.
 const PIECE: usize = 1 << 20;
+/// Pieces that wait to be written.
+const WAITING: usize = 4;
+
+/// What the writing thread is to do.
+enum Order {
+    Write(u64, Vec<u8>),
+    SetLen(u64),
+}
 
 /// The file being written. Pages behind `start` wait in `piece` until it is full; pages before it are written at once: roots,
-/// and the parents that overtook the last leaf of a piece.
-pub(super) struct Output<'o> {
-    out: &'o dyn Storage,
+/// and the parents that overtook the last leaf of a piece. What was ordered first is written first.
+pub(super) struct Output<'o, 's> {
     page_size: PageSize,
     progress: &'o dyn Progress,
     /// First page that belongs to nobody yet.
@@ -22,22 +32,33 @@ pub(super) struct Output<'o> {
     /// Where the piece begins.
     start: u64,
     piece: Vec<u8>,
+    orders: Option<SyncSender<Order>>,
+    /// Pieces that were written, to be filled again.
+    written: Receiver<Vec<u8>>,
+    writer: Option<ScopedJoinHandle<'s, io::Result<()>>>,
 }
 
-impl<'o> Output<'o> {
-    pub fn new(
-        out: &'o dyn Storage,
+impl<'o, 's> Output<'o, 's> {
+    /// Starts the writing thread.
+    pub fn new<'env: 's>(
+        out: &'env dyn Storage,
         page_size: PageSize,
         next: u32,
         progress: &'o dyn Progress,
+        scope: &'s Scope<'s, 'env>,
     ) -> Self {
+        let (orders, to_do) = sync_channel(WAITING);
+        let (done, written) = sync_channel(WAITING + 1);
+        let writer = scope.spawn(move || write_all(out, &to_do, &done));
         Self {
-            out,
             page_size,
             progress,
             next,
             start: Pgno::new(next).offset(page_size),
             piece: Vec::with_capacity(PIECE),
+            orders: Some(orders),
+            written,
+            writer: Some(writer),
         }
     }
 
@@ -57,12 +78,24 @@ impl<'o> Output<'o> {
     /// Writes what waits, and makes the file `bytes` long.
     pub fn end(&mut self, bytes: u64) -> Result<(), RebuildError> {
         self.flush()?;
-        Ok(self.out.set_len(bytes)?)
+        self.order(Order::SetLen(bytes))
+    }
+
+    /// Returns when everything is written.
+    pub fn finish(&mut self) -> Result<(), RebuildError> {
+        let flushed = self.flush();
+        self.orders = None;
+        match self.writer.take().map(ScopedJoinHandle::join) {
+            Some(Ok(written)) => written?,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => {}
+        }
+        flushed
     }
 
     pub fn put_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), RebuildError> {
         let Some(behind) = offset.checked_sub(self.start) else {
-            return Ok(self.out.write_at(offset, bytes)?);
+            return self.order(Order::Write(offset, bytes.to_vec()));
         };
         let end = behind + bytes.len() as u64;
         if end > PIECE as u64 {
@@ -82,16 +115,54 @@ impl<'o> Output<'o> {
 
     /// A page that is still missing from the piece is zero in it and written later.
     fn flush(&mut self) -> Result<(), RebuildError> {
-        if !self.piece.is_empty() {
-            self.out.write_at(self.start, &self.piece)?;
-            self.start += self.piece.len() as u64;
-            self.piece.clear();
+        if self.piece.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let empty = self
+            .written
+            .try_recv()
+            .unwrap_or_else(|_| Vec::with_capacity(PIECE));
+        let piece = std::mem::replace(&mut self.piece, empty);
+        let start = self.start;
+        self.start += piece.len() as u64;
+        self.order(Order::Write(start, piece))
+    }
+
+    fn order(&mut self, order: Order) -> Result<(), RebuildError> {
+        let sent = self.orders.as_ref().map(|orders| orders.send(order));
+        match sent {
+            Some(Ok(())) => Ok(()),
+            // The thread has ended, which it does only when the disk refuses.
+            _ => {
+                self.piece.clear();
+                self.finish()?;
+                Err(io::Error::other("the file is finished already").into())
+            }
+        }
     }
 }
 
-impl PageFile for Output<'_> {
+fn write_all(
+    out: &dyn Storage,
+    to_do: &Receiver<Order>,
+    done: &SyncSender<Vec<u8>>,
+) -> io::Result<()> {
+    for order in to_do {
+        match order {
+            Order::Write(offset, mut bytes) => {
+                out.write_at(offset, &bytes)?;
+                if bytes.capacity() >= PIECE {
+                    bytes.clear();
+                    let _ = done.try_send(bytes);
+                }
+            }
+            Order::SetLen(bytes) => out.set_len(bytes)?,
+        }
+    }
+    Ok(())
+}
+
+impl PageFile for Output<'_, '_> {
     type Error = RebuildError;
 
     fn take(&mut self, count: u32) -> Result<Run, RebuildError> {
@@ -127,17 +198,21 @@ mod tests {
         let memory = Memory::default();
         let size = PageSize::K4;
         let pages = 3 * PIECE / size.bytes();
-        let mut file = Output::new(&memory, size, 29, &Silent);
-        let run = file.take(pages as u32).unwrap();
         let content = |pgno: u32| vec![(pgno % 251) as u8 + 1; size.bytes()];
-        // Neighbours change places, also across the ends of pieces; the first page comes last.
-        for pair in (run.first + 1..run.end()).collect::<Vec<_>>().chunks(2) {
-            for pgno in pair.iter().rev() {
-                file.put(Pgno::new(*pgno), &content(*pgno)).unwrap();
+        let run = std::thread::scope(|scope| {
+            let mut file = Output::new(&memory, size, 29, &Silent, scope);
+            let run = file.take(pages as u32).unwrap();
+            // Neighbours change places, also across the ends of pieces; the first page comes last.
+            for pair in (run.first + 1..run.end()).collect::<Vec<_>>().chunks(2) {
+                for pgno in pair.iter().rev() {
+                    file.put(Pgno::new(*pgno), &content(*pgno)).unwrap();
+                }
             }
-        }
-        file.put(Pgno::new(run.first), &content(run.first)).unwrap();
-        file.end(Pgno::new(run.end()).offset(size)).unwrap();
+            file.put(Pgno::new(run.first), &content(run.first)).unwrap();
+            file.end(Pgno::new(run.end()).offset(size)).unwrap();
+            file.finish().unwrap();
+            run
+        });
         for pgno in run.first..run.end() {
             let mut page = vec![0; size.bytes()];
             memory

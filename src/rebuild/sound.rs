@@ -9,7 +9,8 @@ use crate::db::{Database, PageBytes};
 use crate::format::ids::{Objid, PageSize, Pgno};
 use crate::format::page::{Page, PageFlags};
 use crate::jet::JetError;
-use crate::tree::walk::{Descent, Failure, Visit};
+use crate::tree::ahead;
+use crate::tree::walk::Failure;
 
 /// Words for the catalog.
 const CATALOG: &str = "MSysObjects";
@@ -56,41 +57,48 @@ impl<'d> Sound<'d> {
         show: &mut dyn FnMut(Node<'_>) -> ControlFlow<()>,
     ) -> Result<(), SourceError> {
         let format = |page: Page<'_>| page.flags().any(PageFlags::NEW_RECORD_FORMAT);
-        let new_format = format_flag(self.head_of(root, name)?);
+        let root_head = self.head_of(root, name)?;
+        let new_format = format_flag(root_head);
         let (mut key, mut error) = (Vec::new(), None);
-        let walk = Descent::new(self.db, root).of_object(objid);
-        let ended = walk.walk_until(&mut |visit| match visit {
-            Visit::Internal(..) => ControlFlow::Continue(()),
-            Visit::Leaf(pgno, page) => {
-                if format(page) != new_format {
-                    let what = "records of two formats in one tree".to_owned();
-                    error = Some(corrupt(name, pgno, what));
-                    return ControlFlow::Break(());
-                }
-                for node in page.nodes() {
-                    match node {
-                        Ok(node) if node.flags.is_deleted() => {}
-                        Ok(node) => {
-                            key.clear();
-                            node.key_into(&mut key);
-                            let data = node.data;
-                            show(Node { key: &key, data })?;
-                        }
-                        Err(fault) => {
-                            error = Some(corrupt(name, pgno, fault.to_string()));
-                            return ControlFlow::Break(());
-                        }
+        let mut leaf = |pgno: Pgno, page: Page<'_>| {
+            if format(page) != new_format {
+                let what = "records of two formats in one tree".to_owned();
+                error = Some(corrupt(name, pgno, what));
+                return ControlFlow::Break(());
+            }
+            for node in page.nodes() {
+                match node {
+                    Ok(node) if node.flags.is_deleted() => {}
+                    Ok(node) => {
+                        node.key_into(&mut key);
+                        let data = node.data;
+                        show(Node { key: &key, data })?;
+                    }
+                    Err(fault) => {
+                        error = Some(corrupt(name, pgno, fault.to_string()));
+                        return ControlFlow::Break(());
                     }
                 }
-                ControlFlow::Continue(())
             }
-            Visit::Failed(pgno, _, failure) => {
-                error = Some(failed(name, pgno, failure));
-                ControlFlow::Break(())
+            ControlFlow::Continue(())
+        };
+        let walked = if root_head.flags.is_leaf() {
+            let mut bytes = PageBytes::new(self.db.page_size());
+            match self.db.read(root, &mut bytes) {
+                Ok(page) if page.objid() != objid => Err((root, Failure::WrongTree(page.objid()))),
+                Ok(page) => {
+                    let _ = leaf(root, page);
+                    Ok(())
+                }
+                Err(failure) => Err((root, Failure::Page(failure))),
             }
-        });
-        debug_assert!(error.is_none() || ended.is_break());
-        error.map_or(Ok(()), Err)
+        } else {
+            ahead::leaves(self.db, root, objid, &mut leaf)
+        };
+        if let Some(error) = error {
+            return Err(error);
+        }
+        walked.map_err(|(pgno, failure)| failed(name, pgno, &failure))
     }
 }
 
@@ -139,6 +147,7 @@ fn format_flag(head: TreeHead) -> bool {
 fn failed(tree: &str, page: Pgno, failure: &Failure) -> SourceError {
     let jet = match failure {
         Failure::Page(error) => error.jet(),
+        Failure::WrongTree(_) => JetError::BAD_PARENT_PAGE_LINK,
         _ => JetError::DATABASE_CORRUPTED,
     };
     SourceError {

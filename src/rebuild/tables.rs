@@ -37,6 +37,7 @@ pub(super) struct Written {
     pub dropped: u64,
     pub changed: u64,
     pub roots: BTreeMap<Objid, Pgno>,
+    pub unwritten: Vec<Run>,
 }
 
 /// A tree of which all is written but the root and the space.
@@ -46,7 +47,7 @@ struct Copied {
     finished: FinishedTree,
 }
 
-impl Job<'_> {
+impl Job<'_, '_> {
     /// Writes a table with all its trees.
     pub fn table(&mut self, plan: &TablePlan, filter: &mut Filter<'_>) -> Result<(), RebuildError> {
         let Some(data) = &plan.data else {

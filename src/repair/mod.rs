@@ -12,7 +12,6 @@ mod fetch;
 mod indexes;
 mod long_values;
 mod lost;
-mod objids;
 mod orphans;
 mod records;
 mod report;
@@ -30,7 +29,7 @@ use crate::db::catalog::Schema;
 use crate::format::dbheader::{DbHeader, DbState};
 use crate::format::ids::{DbTime, Objid};
 use crate::progress::Progress;
-use crate::rebuild::{self, RebuildError, Rebuilt, keep_all};
+use crate::rebuild::{self, RebuildError, Rebuilt, keep_all, objids};
 use crate::salvage::{CatalogEntry, Inventory};
 use crate::storage::Storage;
 
@@ -164,6 +163,7 @@ pub fn rewrite(
             header: header.cloned(),
             after: inventory.highest_dbtime().max(DbTime::new(1)),
             spare_pages: 0,
+            flush_type: 0,
         };
         let written = rebuild::write(&source, out, &settings, &mut keep_all, progress);
         let done = source.finish();

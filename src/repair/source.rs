@@ -7,15 +7,16 @@ use std::ops::ControlFlow;
 
 use super::report::TableRepair;
 use super::table::{Show, TableWork};
-use super::{Known, Shared, objids};
+use super::{Known, Shared};
 use crate::db::PageBytes;
+use crate::db::catalog::CatalogRow;
 use crate::db::space::SpaceHeader;
 use crate::format::ids::{Objid, PageSize, Pgno};
 use crate::format::page::PageFlags;
 use crate::format::record::RecordLayout;
 use crate::format::schema::index_flags;
 use crate::jet::JetError;
-use crate::rebuild::{Node, Sound, Source, SourceError, TreeHead, TreeInfo, TreeKind};
+use crate::rebuild::{Node, Sound, Source, SourceError, TreeHead, TreeInfo, TreeKind, objids};
 use crate::salvage::TreeKind as SalvagedKind;
 
 /// The database as it is to be written.
@@ -260,7 +261,13 @@ impl Source for Salvaged<'_> {
         };
         match tree.kind {
             TreeKind::Data if work.table.name == objids::NAME && work.table.is_system() => {
-                if let Some(shown) = objids::nodes(self.shared, work.table, show) {
+                let rows = self.shared.rows.iter();
+                let rows: Vec<CatalogRow> = rows
+                    .filter_map(|row| CatalogRow::with_layout(&row.data, row.layout).ok())
+                    .collect();
+                let size = self.shared.db.page_size();
+                let trees = objids::trees(&rows);
+                if let Some(shown) = objids::nodes(&trees, work.table, size, show) {
                     work.report.records = shown;
                     return Ok(());
                 }

@@ -1,5 +1,6 @@
 //! B+ trees as a whole, above single pages: reading in order, seeking, and the bottom-up writer.
 
+pub mod ahead;
 pub mod space;
 pub mod stores;
 pub mod walk;

@@ -41,6 +41,9 @@ pub enum Failure {
     /// The page belongs to another tree.
     #[error("page belongs to object {0}")]
     WrongTree(Objid),
+    /// A leaf above the lowest level, or an inner page on it.
+    #[error("page is of another level of the tree")]
+    WrongLevel,
     /// A node of an internal page that is not a child pointer.
     #[error("node {0} is not a child pointer")]
     BadChild(usize),

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::db::Database;
 use crate::format::ids::{Objid, Pgno};
+use crate::format::record::prune::{ColumnSet, FixedPlace};
 use crate::format::record::{CatalogLimits, RecordLayout};
 use crate::format::schema::{
     CatalogType, Coltyp, Fid, FidKind, KeySegment, column_flags, index_flags, table_flags,
@@ -274,6 +275,38 @@ impl Schema {
             _ => table,
         };
         own.column(fid)
+    }
+
+    /// Columns of the table and its template that are deleted: their rows stay, and their data may still be in the
+    /// records. The ids of fixed and variable columns of a template and its tables are of one series.
+    #[must_use]
+    pub fn deleted_columns(&self, table: &Table) -> ColumnSet {
+        let template = self.template_of(table);
+        let of = |table: &'_ Table| table.columns.clone();
+        let mut fixed: Vec<Column> = template.into_iter().chain([table]).flat_map(of).collect();
+        fixed.retain(|column| column.fid.kind() == FidKind::Fixed);
+        fixed.sort_by_key(|column| column.fid);
+        let mut deleted = ColumnSet::default();
+        for (number, column) in fixed.iter().enumerate() {
+            if column.coltyp == Coltyp::Deleted {
+                deleted.add_fixed(FixedPlace {
+                    fid: column.fid,
+                    start: column.record_offset.into(),
+                    end: fixed.get(number + 1).map(|next| next.record_offset.into()),
+                });
+            }
+        }
+        for (derived, table) in template
+            .map(|table| (true, table))
+            .into_iter()
+            .chain([(false, table)])
+        {
+            let columns = table.columns.iter();
+            for column in columns.filter(|column| column.coltyp == Coltyp::Deleted) {
+                deleted.add(column.fid, derived);
+            }
+        }
+        deleted
     }
 
     /// The last columns that records of the table may have. [format notes 13.5]

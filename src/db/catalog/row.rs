@@ -181,6 +181,20 @@ impl CatalogRow {
         found
     }
 
+    /// Writes other object ids into the data of a row: of the table, and of the tree where the row is about one; false when
+    /// the row has no such columns.
+    pub fn set_objids(data: &mut [u8], table: Objid, id: u32) -> bool {
+        let mut put = |fid: Fid, number: u32| {
+            let place = place(fid.get().into());
+            let field = place.and_then(|(offset, size)| data.get_mut(offset..offset + size));
+            field.is_some_and(|field| {
+                field.copy_from_slice(&number.to_le_bytes());
+                true
+            })
+        };
+        put(fid::OBJID_TABLE, table.get()) && put(fid::ID, id)
+    }
+
     /// As a column; `None` when id or type are none. The catalog's rows about its own columns all give
     /// the offset of the first one. [verified: clean-4k and every other engine-made file]
     #[must_use]

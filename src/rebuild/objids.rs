@@ -2,29 +2,32 @@
 //! there where it is damaged, or where rows of the catalog came or went. [format notes 6.9, 15.3]
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
-use super::Shared;
-use super::table::Show;
-use crate::db::catalog::{CatalogRow, Table};
-use crate::format::ids::Objid;
+use super::source::Node;
+use crate::db::catalog::{CatalogRow, Column, Table};
+use crate::format::ids::{Objid, PageSize};
 use crate::format::keys::{KeyLimits, NoSortKeys, SegmentType, build_key};
 use crate::format::record::encode::{FixedSlot, Instance, PlainValue, TaggedValue, encode};
 use crate::format::schema::{CatalogType, Coltyp, FidKind};
-use crate::rebuild::Node;
 
 /// Its name.
-pub(super) const NAME: &str = "MSysObjids";
+pub const NAME: &str = "MSysObjids";
 /// Object ids of the catalog's indexes. [format notes 5.9]
 const CATALOG_INDEXES: [Objid; 2] = [Objid::new(4), Objid::new(5)];
 
-/// Shows the rows of the table and tells how many; `None` when its columns are not those that are known: then nothing was
-/// shown.
-pub(super) fn nodes(shared: &Shared<'_>, table: &Table, show: &mut Show<'_>) -> Option<u64> {
-    let named = |name: &str| table.columns.iter().find(|column| column.name == name);
-    let columns = (named("objid"), named("objidTable"), named("type"));
-    let (Some(objid), Some(of), Some(kind)) = columns else {
-        return None;
-    };
+/// Every tree with its table and its kind.
+pub type Trees = BTreeMap<Objid, (Objid, CatalogType)>;
+
+/// Shows the rows of the table and tells how many; `None` when its columns are not those that are known, or a record cannot
+/// be made of them: then nothing more is shown.
+pub fn nodes(
+    trees: &Trees,
+    table: &Table,
+    size: PageSize,
+    show: &mut dyn FnMut(Node<'_>) -> ControlFlow<()>,
+) -> Option<u64> {
+    let [objid, of, kind] = columns(table)?;
     let mut ordered = [objid, of, kind];
     ordered.sort_by_key(|column| column.fid);
     let slots: Vec<FixedSlot> = ordered
@@ -38,10 +41,10 @@ pub(super) fn nodes(shared: &Shared<'_>, table: &Table, show: &mut Show<'_>) -> 
         })
         .collect();
     let (mut key, mut data, mut shown) = (Vec::new(), Vec::new(), 0);
-    for (id, (own, of_kind)) in trees(shared) {
+    for (id, (own, of_kind)) in trees {
         let id = id.get().to_le_bytes();
         let own = own.get().to_le_bytes();
-        let of_kind = (of_kind as i16 + 1).to_le_bytes();
+        let of_kind = (*of_kind as i16 + 1).to_le_bytes();
         let value = |fid| {
             if fid == objid.fid {
                 &id[..]
@@ -69,7 +72,6 @@ pub(super) fn nodes(shared: &Shared<'_>, table: &Table, show: &mut Show<'_>) -> 
             .collect();
         data.clear();
         let (fixed, variable) = (plain(FidKind::Fixed), plain(FidKind::Variable));
-        let size = shared.db.page_size();
         if encode(&slots, &fixed, &variable, &tagged, size, &mut data).is_err() {
             return None;
         }
@@ -95,14 +97,23 @@ pub(super) fn nodes(shared: &Shared<'_>, table: &Table, show: &mut Show<'_>) -> 
     Some(shown)
 }
 
-/// Every tree with its table and its kind.
-fn trees(shared: &Shared<'_>) -> BTreeMap<Objid, (Objid, CatalogType)> {
+/// The columns that are known: the tree, its table, its kind.
+fn columns(table: &Table) -> Option<[&Column; 3]> {
+    let named = |name: &str| table.columns.iter().find(|column| column.name == name);
+    Some([named("objid")?, named("objidTable")?, named("type")?])
+}
+
+/// True when rows of the table can be made.
+#[must_use]
+pub fn can_be_made(table: &Table) -> bool {
+    columns(table).is_some()
+}
+
+/// The trees that rows of the catalog name, and the catalog's own indexes.
+pub fn trees<'r>(rows: impl IntoIterator<Item = &'r CatalogRow>) -> Trees {
     let catalog = CATALOG_INDEXES.map(|index| (index, (Objid::CATALOG, CatalogType::Index)));
     let mut trees = BTreeMap::from(catalog);
-    for entry in shared.rows {
-        let Ok(row) = CatalogRow::with_layout(&entry.data, entry.layout) else {
-            continue;
-        };
+    for row in rows {
         let has_tree = match row.kind {
             CatalogType::Table | CatalogType::LongValue => true,
             CatalogType::Index => row.id != row.table.get(),
