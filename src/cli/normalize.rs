@@ -112,6 +112,8 @@ fn find_mode(word: &str, rest: &mut Vec<OsString>) -> Result<&'static ModeSpec, 
             mode(&format!("m{letter}")).ok_or(UsageError::InvalidMode)
         }
         [b'k', ..] => mode("k").ok_or(UsageError::InvalidMode),
+        // `/defrag` is in many scripts.
+        [b'd', ..] => mode("d").ok_or(UsageError::InvalidMode),
         // Restore has its second letter like a dump; there is none to fall back to.
         [b'c'] => {
             let letter = |arg: &OsString| match arg.to_str()?.strip_prefix(['/', '-'])?.as_bytes() {

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -140,6 +140,49 @@ impl Progress for LiveBar {
 
     fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// What is shown of one stage of a job.
+pub type Bar = Box<dyn Progress + Send + Sync>;
+
+/// A bar for each stage of a job, as it begins.
+pub struct StageBars {
+    make: Box<dyn Fn() -> Option<Bar> + Send + Sync>,
+    bar: RwLock<Option<Bar>>,
+}
+
+impl StageBars {
+    /// `make` is asked for a bar whenever a stage starts.
+    pub fn new(make: impl Fn() -> Option<Bar> + Send + Sync + 'static) -> Self {
+        Self {
+            make: Box::new(make),
+            bar: RwLock::new(None),
+        }
+    }
+
+    fn with_bar(&self, show: impl FnOnce(&dyn Progress)) {
+        let bar = self.bar.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = bar.as_ref() {
+            show(bar.as_ref());
+        }
+    }
+}
+
+impl Progress for StageBars {
+    fn start(&self, total: u64) {
+        let mut bar = self.bar.write().unwrap_or_else(PoisonError::into_inner);
+        *bar = (self.make)();
+        drop(bar);
+        self.with_bar(|bar| bar.start(total));
+    }
+
+    fn advance(&self, amount: u64) {
+        self.with_bar(|bar| bar.advance(amount));
+    }
+
+    fn finish(&self) {
+        self.with_bar(|bar| bar.finish());
     }
 }
 

@@ -279,6 +279,11 @@ fn findings_table(findings: &[Finding]) -> String {
     format!("{table}\n{rest}")
 }
 
+/// As [`write_out`], for a text with names that could steer the terminal.
+pub fn write_escaped(text: &str) {
+    write_out(&escape_lines(text));
+}
+
 /// A reader that closes the pipe early is no error of ours.
 pub fn write_out(text: &str) {
     let mut out = std::io::stdout().lock();

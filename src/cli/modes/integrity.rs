@@ -32,6 +32,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
     let options = IntegrityOptions {
         page_size: page_size(matches),
         check: CheckOptions {
+            sums: false,
             tables: words("table"),
             stages: Stage::ALL
                 .into_iter()

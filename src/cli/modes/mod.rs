@@ -3,6 +3,8 @@
 mod checkpoint;
 mod checksum;
 mod copy_file;
+mod defrag;
+mod defrag_text;
 mod export;
 mod export_files;
 mod flushmap;
@@ -72,6 +74,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         "cm" => restore::describe(matches),
         "export" => export::run(matches),
         "g" => integrity::run(matches),
+        "d" => defrag::run(matches),
         "p" => repair::run(matches),
         "y" => copy_file::run(matches),
         "undo" => undo::run(matches),

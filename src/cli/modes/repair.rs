@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
 
 use clap::ArgMatches;
 
@@ -10,7 +9,7 @@ use super::recover::{now, told};
 use super::{files, page_size, repair_text};
 use crate::check::CheckReport;
 use crate::cli::exit::ExitStatus;
-use crate::cli::progress::{EseutilBar, LiveBar};
+use crate::cli::progress::{EseutilBar, LiveBar, StageBars};
 use crate::cli::session::{Format, Session, write_out};
 use crate::error::Error;
 use crate::jet::JetError;
@@ -150,8 +149,7 @@ fn ask(question: &str) -> bool {
 struct Shown {
     format: Format,
     consent: Consent,
-    /// The bar of the stage.
-    bar: RwLock<Option<Box<dyn Progress + Send + Sync>>>,
+    bars: StageBars,
 }
 
 impl Shown {
@@ -159,36 +157,26 @@ impl Shown {
         Self {
             format,
             consent,
-            bar: RwLock::new(None),
-        }
-    }
-
-    fn with_bar(&self, show: impl FnOnce(&dyn Progress)) {
-        let bar = self.bar.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bar) = bar.as_ref() {
-            show(bar.as_ref());
+            bars: StageBars::new(move || match format {
+                Format::Eseutil => Some(Box::new(EseutilBar::new("Scanning"))),
+                Format::Table => Some(Box::new(LiveBar::new())),
+                Format::Json => None,
+            }),
         }
     }
 }
 
 impl Progress for Shown {
     fn start(&self, total: u64) {
-        let mut bar = self.bar.write().unwrap_or_else(PoisonError::into_inner);
-        *bar = match self.format {
-            Format::Eseutil => Some(Box::new(EseutilBar::new("Scanning"))),
-            Format::Table => Some(Box::new(LiveBar::new())),
-            Format::Json => None,
-        };
-        drop(bar);
-        self.with_bar(|bar| bar.start(total));
+        self.bars.start(total);
     }
 
     fn advance(&self, amount: u64) {
-        self.with_bar(|bar| bar.advance(amount));
+        self.bars.advance(amount);
     }
 
     fn finish(&self) {
-        self.with_bar(|bar| bar.finish());
+        self.bars.finish();
     }
 }
 

@@ -2,6 +2,7 @@
 //! pages and the shell completions are all made from it.
 
 mod changing;
+mod defrag;
 mod repair;
 mod restore;
 
@@ -450,6 +451,7 @@ pub const MODES: &[ModeSpec] = &[
         ],
     },
     repair::REPAIR,
+    defrag::DEFRAG,
     changing::COPY,
     changing::UNDO,
 ];

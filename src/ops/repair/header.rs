@@ -1,9 +1,9 @@
 //! The header of a repaired database: what the engine's repair leaves. [format notes 14.1 item 2; verified on the
 //! headers after the repairs of the corpus]
 
-use crate::format::dbheader::{DbHeader, DbState, ErrorCount};
-use crate::format::ids::Generation;
-use crate::format::stamp::{BackupInfo, Lgpos, LogTime, Signature};
+use crate::format::dbheader::{DbHeader, ErrorCount};
+use crate::format::stamp::LogTime;
+use crate::ops::new_header::without_past;
 use crate::salvage::{Inventory, PageVerdict};
 
 /// The engine changes the signature twice in one repair, and counts each time. [verified: every repaired case]
@@ -12,14 +12,7 @@ const COUNTED: u32 = 2;
 /// The header before, and what the scan of the pages found, as the header afterwards.
 pub(super) fn repaired(before: &DbHeader, inventory: &Inventory, now: LogTime) -> DbHeader {
     let mut header = before.clone();
-    header.state = DbState::CLEAN;
-    header.sign_db = Signature::fresh(now);
-    header.sign_log = Signature::default();
-    no_logs(&mut header);
-    no_backups(&mut header);
-    header.last_consistent_time = now;
-    header.last_attach_time = now;
-    header.last_detach_time = now;
+    without_past(&mut header, now);
 
     header.repair_count = before.repair_count.saturating_add(COUNTED);
     header.repair_time = now;
@@ -39,63 +32,7 @@ pub(super) fn repaired(before: &DbHeader, inventory: &Inventory, now: LogTime) -
     ] {
         count.old = count.count;
     }
-    // All pages are new, so what was noted about the former ones means nothing.
-    header.dbscan_start = LogTime::default();
-    header.dbscan_highest = Default::default();
-    header.dbscan_highest_continuous = Default::default();
-    header.renew_flush_signatures(now);
-    header.sign_rbs = Signature::default();
     header
-}
-
-/// The logs of before do not belong to it any more.
-fn no_logs(header: &mut DbHeader) {
-    for position in [
-        &mut header.last_consistent,
-        &mut header.last_attach,
-        &mut header.last_detach,
-        &mut header.last_reattach,
-        &mut header.last_resize,
-        &mut header.commit_before_revert,
-    ] {
-        *position = Lgpos::default();
-    }
-    for generation in [
-        &mut header.required_low,
-        &mut header.required_high,
-        &mut header.committed_high,
-        &mut header.recovering,
-        &mut header.consistent_low,
-        &mut header.pre_redo_consistent_low,
-        &mut header.pre_redo_required_low,
-    ] {
-        *generation = Generation::default();
-    }
-    header.required_high_time = LogTime::default();
-    header.committed_high_time = LogTime::default();
-    header.last_reattach_time = LogTime::default();
-}
-
-/// No backup can be the base of its recovery.
-fn no_backups(header: &mut DbHeader) {
-    for backup in [
-        &mut header.backup_full_prev,
-        &mut header.backup_incremental_prev,
-        &mut header.backup_full_cur,
-        &mut header.backup_snapshot_cur,
-        &mut header.backup_copy_prev,
-        &mut header.backup_differential_prev,
-    ] {
-        *backup = BackupInfo::default();
-    }
-    for kind in [
-        &mut header.backup_full_prev_kind,
-        &mut header.backup_incremental_prev_kind,
-        &mut header.backup_copy_prev_kind,
-        &mut header.backup_differential_prev_kind,
-    ] {
-        *kind = 0;
-    }
 }
 
 fn note(count: &mut ErrorCount, pages: u64, now: LogTime) {

@@ -38,7 +38,8 @@ use mend::Mended;
 use open::Opened;
 use place::{Place, Placed};
 
-pub use report::{NewFile, Outcome, RepairReport, Space};
+pub use super::temp_file::Space;
+pub use report::{NewFile, Outcome, RepairReport};
 
 /// Memory for sorting the entries of one table's indexes.
 const SORT_MEMORY: usize = 128 << 20;

@@ -4,18 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::RepairFileOptions;
-use super::report::Space;
 use crate::error::{Error, Result};
 use crate::format::dbheader::HeaderCopies;
 use crate::jet::JetError;
 use crate::ops::identify::{FileKind, identify};
-use crate::storage::{Disk, Storage, free_space};
+use crate::ops::temp_file::{Space, TempFile, UNFINISHED, folder, same_folder, space, with_ending};
+use crate::storage::Disk;
 use crate::undo::UndoWriter;
 
-/// So many bytes at the start of an unfinished file are zero: a sector, which a disk writes whole or not at all.
-const UNFINISHED: usize = 512;
-/// Bytes that are copied with one call.
-const PIECE: usize = 1 << 20;
 /// Names for an original that is put aside are numbered up to this.
 const NAMES_MOST: u32 = 1000;
 
@@ -35,14 +31,6 @@ pub(super) struct Placed {
     pub new_file: PathBuf,
     pub original: Option<PathBuf>,
     pub undo_file: Option<PathBuf>,
-}
-
-/// The new file while it grows; dropped before it has its place, it is removed.
-pub(super) struct Temp<'p> {
-    disk: &'p dyn Disk,
-    path: PathBuf,
-    storage: Box<dyn Storage>,
-    placed: bool,
 }
 
 impl<'p> Place<'p> {
@@ -144,43 +132,19 @@ impl<'p> Place<'p> {
 
     /// What is needed where, and what is free there.
     pub fn space(&self, needed: u64) -> Vec<Space> {
-        let mut folders = vec![folder(&self.temp).to_owned()];
-        let last = folder(self.to.as_deref().unwrap_or(&self.database));
-        if !same_folder(&folders[0], last) {
-            folders.push(last.to_owned());
-        }
-        let space = |folder: PathBuf| Space {
-            free: free_space(&folder),
-            folder,
-            needed,
-        };
-        folders.into_iter().map(space).collect()
+        let target = self.to.as_deref().unwrap_or(&self.database);
+        space(&self.temp, target, needed)
     }
 
     /// Makes the new file, empty.
-    pub fn create_temp(&self) -> Result<Temp<'p>> {
-        self.create(self.temp.clone())
-    }
-
-    /// A new file that only those may read who may read the database.
-    fn create(&self, path: PathBuf) -> Result<Temp<'p>> {
-        let storage = self.disk.create(&path)?;
-        let temp = Temp {
-            disk: self.disk,
-            path,
-            storage,
-            placed: false,
-        };
-        // Whoever meets it knows that this run is alive.
-        temp.storage.try_lock();
-        self.disk.copy_rights(&self.database, &temp.path)?;
-        Ok(temp)
+    pub fn create_temp(&self) -> Result<TempFile<'p>> {
+        TempFile::create(self.disk, self.temp.clone(), &self.database)
     }
 
     /// Gives the new file, which is durable, its place.
     pub fn put(
         &self,
-        temp: Temp<'p>,
+        temp: TempFile<'p>,
         writer: Option<UndoWriter<'p>>,
         keep: bool,
     ) -> Result<Placed> {
@@ -190,7 +154,7 @@ impl<'p> Place<'p> {
             return self.put_elsewhere(temp, target);
         };
         let aside = self.aside()?;
-        let path = temp.path.clone();
+        let path = temp.path().to_owned();
         writer.will_put_aside(target, &aside, &path)?;
         let undo_file = writer.commit(keep, |applier| applier.put_aside(target, &aside, &path))?;
         temp.keep();
@@ -201,10 +165,10 @@ impl<'p> Place<'p> {
         })
     }
 
-    fn put_elsewhere(&self, temp: Temp<'p>, target: &Path) -> Result<Placed> {
+    fn put_elsewhere(&self, temp: TempFile<'p>, target: &Path) -> Result<Placed> {
         // Somebody may have made it meanwhile.
         self.refuse_taken_target(target)?;
-        self.disk.rename(&temp.path, target)?;
+        self.disk.rename(temp.path(), target)?;
         self.disk.sync_dir(folder(target))?;
         temp.keep();
         Ok(Placed {
@@ -226,27 +190,12 @@ impl<'p> Place<'p> {
     }
 
     /// The new file in the folder where it will stay, so that it only has to be renamed.
-    pub fn beside(&self, mut temp: Temp<'p>) -> Result<Temp<'p>> {
+    pub fn beside(&self, temp: TempFile<'p>) -> Result<TempFile<'p>> {
         let target = self.to.as_deref().unwrap_or(&self.database);
-        if same_folder(folder(&temp.path), folder(target)) {
+        if same_folder(folder(temp.path()), folder(target)) {
             return Ok(temp);
         }
-        let path = with_ending(target, ".TEMPREPAIR.EDB");
-        if self.disk.exists(&path)? {
-            self.disk.remove(&path)?;
-        }
-        if self.disk.rename(&temp.path, &path).is_ok() {
-            temp.path = path;
-            return Ok(temp);
-        }
-        // Another disk.
-        let copy = self.create(path)?;
-        copy_all(
-            &*self.disk.open(&temp.path)?,
-            copy.storage(),
-            (&temp.path, &copy.path),
-        )?;
-        Ok(copy)
+        temp.moved(with_ending(target, ".TEMPREPAIR.EDB"), &self.database)
     }
 
     /// A free name for the original.
@@ -264,76 +213,4 @@ impl<'p> Place<'p> {
         let exists = io::ErrorKind::AlreadyExists.into();
         Err(Error::io(&self.database, "put aside", exists))
     }
-}
-
-impl Temp<'_> {
-    /// Its bytes.
-    pub fn storage(&self) -> &dyn Storage {
-        self.storage.as_ref()
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Makes it durable, its name too.
-    pub fn sync(&self) -> Result<()> {
-        let sync = self.storage().sync();
-        sync.map_err(|error| Error::io(&self.path, "make durable", error))?;
-        self.disk.sync_dir(folder(&self.path))
-    }
-
-    /// It has its place.
-    fn keep(mut self) {
-        self.placed = true;
-    }
-}
-
-impl Drop for Temp<'_> {
-    fn drop(&mut self) {
-        if !self.placed {
-            // Whoever runs next removes it, if this does not.
-            let _ = self.disk.remove(&self.path);
-        }
-    }
-}
-
-fn copy_all(
-    from: &dyn Storage,
-    to: &dyn Storage,
-    (from_path, to_path): (&Path, &Path),
-) -> Result<()> {
-    let mut buffer = vec![0; PIECE];
-    let mut offset = 0;
-    loop {
-        let have = from
-            .read_at(offset, &mut buffer)
-            .map_err(|error| Error::io(from_path, "read", error))?;
-        if have == 0 {
-            return Ok(());
-        }
-        to.write_at(offset, &buffer[..have])
-            .map_err(|error| Error::io(to_path, "write", error))?;
-        offset += have as u64;
-    }
-}
-
-/// The folder that a path lies in.
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-fn same_folder(a: &Path, b: &Path) -> bool {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    a == b || real(a) == real(b)
-}
-
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(ending);
-    path.with_file_name(name)
 }

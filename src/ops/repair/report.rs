@@ -9,6 +9,7 @@ use crate::format::dbheader::DbState;
 use crate::format::ids::{PageSize, Pgno};
 use crate::jet::JetError;
 use crate::ops::required_logs::RequiredLogs;
+use crate::ops::temp_file::Space;
 use crate::problem::Finding;
 use crate::repair::Losses;
 use crate::salvage::HeaderEvidence;
@@ -39,18 +40,6 @@ pub struct NewFile {
     pub bytes: u64,
     /// Records, entries and long value nodes in it.
     pub nodes: u64,
-}
-
-/// Room for the new file.
-#[derive(Debug, Clone, Serialize)]
-pub struct Space {
-    /// The folder.
-    #[serde(serialize_with = "crate::storage::path_text")]
-    pub folder: PathBuf,
-    /// Bytes that may be needed there.
-    pub needed: u64,
-    /// Bytes that are free there, where the system tells.
-    pub free: Option<u64>,
 }
 
 /// The result of a repair.

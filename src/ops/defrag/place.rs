@@ -1,0 +1,236 @@
+//! Where the new file grows, and how it takes the place of the original.
+//!
+//! At every moment there is the one file or the other under the database's name: the new one is renamed over the old one,
+//! which got its other name before, as a second name or, where the file system knows no such, as a copy.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::report::DefragReport;
+use super::{DefragOptions, Stage, Stages};
+use crate::error::{Error, Result, Trouble};
+use crate::jet::JetError;
+use crate::ops::temp_file::{Space, TempFile, copy_all, folder, same_folder, space, with_ending};
+use crate::storage::Disk;
+
+/// What temporary files are called, but for the number of the process. [cli facts 1.1]
+pub(super) const TEMP: (&str, &str) = ("TEMPDFRG", ".EDB");
+/// Ending of flush maps.
+pub(super) const MAP: &str = "jfm";
+
+/// Names and folders of one defragmentation.
+pub(super) struct Place<'p> {
+    disk: &'p dyn Disk,
+    database: PathBuf,
+    /// Where the new file grows.
+    temp: PathBuf,
+    /// As the user knows it.
+    shown: PathBuf,
+    backup: Option<PathBuf>,
+    keep_temp: bool,
+}
+
+impl<'p> Place<'p> {
+    /// Works out the names.
+    pub fn new(options: &DefragOptions, disk: &'p dyn Disk) -> Result<Self> {
+        let database = disk.canonical(&options.path)?;
+        let number = std::process::id();
+        let own = PathBuf::from(format!("{}{number}{}", TEMP.0, TEMP.1));
+        let temp = match &options.temp {
+            None => own,
+            Some(named) if named.is_dir() => named.join(own),
+            Some(named) => named.clone(),
+        };
+        Ok(Self {
+            disk,
+            shown: options.path.clone(),
+            temp,
+            backup: options.backup.clone(),
+            keep_temp: options.keep_temp,
+            database,
+        })
+    }
+
+    /// Names that are to be given must be free.
+    pub fn refuse_taken(&self) -> Result<()> {
+        let map = self.temp.with_extension(MAP);
+        let named = [&self.temp, &map].into_iter().chain(&self.backup);
+        for path in named {
+            if self.disk.canonical(path)? == self.database {
+                let what = "the name is that of the database itself";
+                return Err(refused(path, JetError::INVALID_PARAMETER, what));
+            }
+            if self.disk.exists(path)? {
+                return Err(refused(
+                    path,
+                    JetError::FILE_ALREADY_EXISTS,
+                    "the file exists",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where files are.
+    pub const fn disk(&self) -> &'p dyn Disk {
+        self.disk
+    }
+
+    /// The database itself, whatever links lead to it.
+    pub fn database(&self) -> &Path {
+        &self.database
+    }
+
+    /// Folders in which an earlier run may have left something.
+    pub fn folders(&self) -> [&Path; 2] {
+        [folder(&self.temp), folder(&self.database)]
+    }
+
+    /// What this run's own files are called.
+    pub fn own_names(&self) -> [PathBuf; 2] {
+        [self.temp.clone(), self.waiting()]
+    }
+
+    /// What a file that waits beside the database is called.
+    pub fn waiting(&self) -> PathBuf {
+        with_ending(&self.database, ".TEMPDFRG.EDB")
+    }
+
+    /// Where sorting may spill to.
+    pub fn scratch_dir(&self) -> PathBuf {
+        folder(&self.temp).to_owned()
+    }
+
+    /// What is needed where, and what is free there.
+    pub fn space(&self, needed: u64) -> Vec<Space> {
+        let target = if self.keep_temp {
+            &self.temp
+        } else {
+            &self.database
+        };
+        space(&self.temp, target, needed)
+    }
+
+    /// Makes the new file, empty.
+    pub fn create_temp(&self) -> Result<TempFile<'p>> {
+        TempFile::create(self.disk, self.temp.clone(), &self.database)
+    }
+
+    /// Makes the new flush map, empty, beside the new file.
+    pub fn create_map(&self) -> Result<TempFile<'p>> {
+        let path = if self.keep_temp || self.in_place() {
+            self.temp.with_extension(MAP)
+        } else {
+            self.waiting().with_extension(MAP)
+        };
+        if self.disk.exists(&path)? {
+            self.disk.remove(&path)?;
+        }
+        TempFile::create(self.disk, path, &self.database)
+    }
+
+    /// True when the new file only has to be renamed.
+    fn in_place(&self) -> bool {
+        same_folder(folder(&self.temp), folder(&self.database))
+    }
+
+    /// The new file in the folder where it will stay.
+    pub fn beside(&self, temp: TempFile<'p>) -> Result<TempFile<'p>> {
+        if self.in_place() {
+            return Ok(temp);
+        }
+        temp.moved(self.waiting(), &self.database)
+    }
+
+    /// Gives the new file, which is durable, its place, and its flush map the one beside.
+    pub fn swap(
+        &self,
+        temp: TempFile<'p>,
+        map: Option<TempFile<'p>>,
+        stages: &dyn Stages,
+        report: &mut DefragReport,
+    ) -> Result<()> {
+        let disk = self.disk;
+        if let Some(backup) = &self.backup {
+            self.name_backup(backup)?;
+            report.backup = Some(backup.clone());
+        }
+        let moving = |to: PathBuf| stages.stage(&Stage::Moving(self.temp.clone(), to));
+        moving(self.shown.clone());
+        let renamed = disk
+            .rename(temp.path(), &self.database)
+            .and_then(|()| disk.sync_dir(folder(&self.database)));
+        if let Err(error) = renamed {
+            return Err(self.undo_backup(error));
+        }
+        stages.stage(&Stage::Moved);
+        temp.keep();
+        report.new_file = Some(self.shown.clone());
+        let Some(map) = map else { return Ok(()) };
+        let place = self.database.with_extension(MAP);
+        let shown = self.shown.with_extension(MAP);
+        stages.stage(&Stage::Moving(self.temp.with_extension(MAP), shown.clone()));
+        self.name_backup_map(&place);
+        // Without it the database is whole: the engine makes another.
+        disk.rename(map.path(), &place)?;
+        disk.sync_dir(folder(&place))?;
+        stages.stage(&Stage::Moved);
+        map.keep();
+        report.flush_map = Some(shown);
+        Ok(())
+    }
+
+    /// Gives the original a second name, durably.
+    fn name_backup(&self, backup: &Path) -> Result<()> {
+        let disk = self.disk;
+        match disk.hard_link(&self.database, backup) {
+            Err(Error::Io { source, .. })
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::Unsupported | io::ErrorKind::CrossesDevices
+                ) =>
+            {
+                // Under another name until it is whole.
+                let part = with_ending(backup, ".part");
+                if disk.exists(&part)? {
+                    disk.remove(&part)?;
+                }
+                let copy = TempFile::create(disk, part, &self.database)?;
+                let from = disk.open(&self.database)?;
+                copy_all(from.as_ref(), copy.storage(), (&self.database, copy.path()))?;
+                copy.sync()?;
+                disk.rename(copy.path(), backup)?;
+                copy.keep();
+            }
+            linked => linked?,
+        }
+        disk.sync_dir(folder(backup))
+    }
+
+    /// The flush map of the original goes with it, where there is a name for it.
+    fn name_backup_map(&self, map: &Path) {
+        let Some(backup) = &self.backup else { return };
+        let name = backup.with_extension(MAP);
+        if same_folder(folder(map), folder(&name))
+            && matches!(self.disk.exists(&name), Ok(false))
+            && matches!(self.disk.exists(map), Ok(true))
+        {
+            // The engine makes another if this does not go well.
+            let _ = self.disk.rename(map, &name);
+        }
+    }
+
+    /// The original has its own name still: it needs no other.
+    fn undo_backup(&self, error: Error) -> Error {
+        if let Some(backup) = &self.backup {
+            let _ = self.disk.remove(backup);
+        }
+        error
+    }
+}
+
+fn refused(path: &Path, jet: JetError, what: &str) -> Error {
+    Trouble::new(jet, format!("'{}': {what}", path.display()))
+        .advise("name another one, or remove it")
+        .into()
+}
