@@ -16,7 +16,10 @@ fn document_modes() -> impl Iterator<Item = &'static exutil::cli::spec::ModeSpec
 
 /// True for modes that take a database.
 fn takes_database(mode: &str) -> bool {
-    matches!(mode, "mh" | "m" | "mm" | "ms" | "k" | "g" | "export" | "p")
+    matches!(
+        mode,
+        "mh" | "m" | "mm" | "ms" | "k" | "g" | "export" | "p" | "d"
+    )
 }
 
 /// The command line of a mode over files, with what keeps it from asking.

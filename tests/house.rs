@@ -29,14 +29,18 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["error", "format", "jet", "log", "progress", "storage"],
     ),
     ("build", &["db", "format", "log", "tree"]),
+    ("digest", &["db", "format"]),
     (
         "rebuild",
         &["db", "format", "jet", "progress", "storage", "tree"],
     ),
     (
         "check",
-        &["db", "format", "problem", "progress", "storage", "tree"],
+        &[
+            "db", "digest", "format", "problem", "progress", "storage", "tree",
+        ],
     ),
+    ("compact", &["db", "digest", "format", "rebuild"]),
     ("salvage", &["db", "format", "progress", "storage", "tree"]),
     ("sorting", &["storage"]),
     (
@@ -50,8 +54,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "ops",
         &[
-            "check", "db", "error", "format", "jet", "log", "problem", "progress", "recover",
-            "repair", "salvage", "storage", "tree", "undo",
+            "check", "compact", "db", "digest", "error", "format", "jet", "log", "problem",
+            "progress", "rebuild", "recover", "repair", "salvage", "storage", "tree", "undo",
         ],
     ),
     (

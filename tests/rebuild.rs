@@ -24,6 +24,7 @@ fn options(db: &Database) -> Options {
         header: Some(db.header().clone()),
         after: db.header().dbtime,
         spare_pages: 0,
+        flush_type: 0,
     }
 }
 

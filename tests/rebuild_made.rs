@@ -38,6 +38,7 @@ fn options(db: &Database, spare_pages: u32) -> Options {
         header: Some(db.header().clone()),
         after: db.header().dbtime,
         spare_pages,
+        flush_type: 0,
     }
 }
 

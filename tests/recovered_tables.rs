@@ -276,6 +276,7 @@ fn a_recovered_table_passes_the_check() {
                 header: Some(db.header().clone()),
                 after: db.header().dbtime,
                 spare_pages: 0,
+                flush_type: 0,
             };
             rebuild::write(&source, &out, &options, &mut keep_all, &Silent).unwrap();
             let new = database(&out.into_bytes());

@@ -6,12 +6,11 @@ mod common;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use common::content::content_of;
 use common::{line, needs};
 use exutil::damage::{Damage, damage};
 use exutil::db::Database;
 use exutil::format::dbheader::DbState;
-use exutil::ops::export::content::{Content, dump_table};
-use exutil::ops::export::{Exporter, Loss, read_schema, select};
 
 /// Records by table, with their values.
 type Records = std::collections::BTreeMap<(String, String), Vec<String>>;
@@ -36,20 +35,6 @@ fn records(text: &str) -> Records {
         }
     }
     found
-}
-
-fn content_of(path: &Path) -> String {
-    let db = Database::open(path, None).unwrap();
-    let (schema, _) = read_schema(&db);
-    let tables = select(&schema, &[], false).unwrap();
-    let mut exporter = Exporter::new(&db, false);
-    let mut out = Vec::new();
-    let mut content = Content::new(&mut out, |_: &Loss| {});
-    for table in tables {
-        dump_table(&mut exporter, &schema, table, &mut content).unwrap();
-    }
-    drop(content);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Values that differ for a reason: ours is the newer version of the record.

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "no test binary uses all of it")]
 
+pub mod content;
+pub mod defragging;
 pub mod logs;
 pub mod make;
 pub mod needs;
