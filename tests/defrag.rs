@@ -5,6 +5,8 @@ mod common;
 #[path = "../examples/build_testdata/samples.rs"]
 #[allow(dead_code, reason = "the example uses the rest")]
 mod samples;
+#[path = "../examples/build_testdata/scatter.rs"]
+mod scatter;
 #[path = "common/walk.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod walk;
@@ -195,6 +197,20 @@ fn object_ids_are_given_anew_by_name() {
     assert_eq!(ids, expected);
     let header = database(&new).header().clone();
     assert_eq!(header.objid_last.get(), *ids.last().unwrap());
+}
+
+/// Where the pages of a tree lie is of no account: the new file is the same, but for its signatures.
+#[test]
+fn scattered_pages_come_into_order() {
+    for size in [PageSize::K4, PageSize::K32] {
+        let bytes = made(size, 290, [large("t", 20_000), large("u", 10)]);
+        let scattered = scatter::scatter(bytes.clone(), 7).unwrap();
+        assert_ne!(bytes, scattered);
+        assert_sound(&scattered, "scattered");
+        let (one, other) = (same(&bytes, "in order").0, same(&scattered, "scattered").0);
+        let headers = 2 * size.bytes();
+        assert!(one[headers..] == other[headers..], "{size}");
+    }
 }
 
 /// What a system table holds may be object ids.

@@ -3,11 +3,14 @@
 //!
 //! ```text
 //! cargo run --example build_testdata -- DIR
-//! cargo run --release --example build_testdata -- --big SIZE FILE [--page-size N] [--revision N]
+//! cargo run --release --example build_testdata -- --big SIZE FILE [--page-size N] [--revision N] [--scattered SEED]
 //! cargo run --example build_testdata -- --wide DIR
 //! ```
+//!
+//! A scattered database has few large tables, whose pages lie in no order.
 
 mod samples;
+mod scatter;
 
 use std::error::Error;
 use std::fs::File;
@@ -28,8 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [dir] if !dir.starts_with('-') => write_samples(Path::new(dir)),
         ["--big", size, file, rest @ ..] => {
-            let (page_size, major) = switches(rest)?;
-            write_big(parse_size(size)?, Path::new(file), page_size, major)
+            write_big(parse_size(size)?, Path::new(file), &switches(rest)?)
         }
         ["--wide", dir] => write_wide(Path::new(dir)),
         _ => Err("DIR, --wide DIR, or --big SIZE FILE [--page-size N] [--revision N]".into()),
@@ -51,18 +53,31 @@ fn write_wide(dir: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn switches(rest: &[&str]) -> Result<(PageSize, u32), Box<dyn Error>> {
-    let (mut page_size, mut major) = (PageSize::K4, 9);
+/// How a large database is to be.
+struct Shape {
+    page_size: PageSize,
+    major: u32,
+    scattered: Option<u64>,
+}
+
+fn switches(rest: &[&str]) -> Result<Shape, Box<dyn Error>> {
+    let mut shape = Shape {
+        page_size: PageSize::K4,
+        major: 9,
+        scattered: None,
+    };
     for pair in rest.chunks(2) {
         match pair {
             ["--page-size", bytes] => {
-                page_size = PageSize::from_header(bytes.parse()?).ok_or("no such page size")?;
+                shape.page_size =
+                    PageSize::from_header(bytes.parse()?).ok_or("no such page size")?;
             }
-            ["--revision", number] => major = number.parse()?,
-            _ => return Err("--page-size N, --revision N".into()),
+            ["--revision", number] => shape.major = number.parse()?,
+            ["--scattered", seed] => shape.scattered = Some(seed.parse()?),
+            _ => return Err("--page-size N, --revision N, --scattered SEED".into()),
         }
     }
-    Ok((page_size, major))
+    Ok(shape)
 }
 
 /// A number of bytes, with K, M or G after it.
@@ -78,29 +93,32 @@ fn parse_size(text: &str) -> Result<u64, Box<dyn Error>> {
 }
 
 /// Adds copies of the store's tables until the file is large enough.
-fn write_big(
-    size: u64,
-    file: &Path,
-    page_size: PageSize,
-    major: u32,
-) -> Result<(), Box<dyn Error>> {
-    let options: Options = samples::options(page_size, major, 1)?;
+fn write_big(size: u64, file: &Path, shape: &Shape) -> Result<(), Box<dyn Error>> {
+    let options: Options = samples::options(shape.page_size, shape.major, 1)?;
+    let most = match shape.scattered {
+        None => BATCH,
+        Some(_) => u32::MAX,
+    };
     let mut builder = DatabaseBuilder::new(File::create(file)?, options)?;
     let mut batch = 0;
     while builder.bytes_so_far() < size {
         let left = size - builder.bytes_so_far();
         let per_message = 3000;
-        let messages = u64::from(BATCH).min(left / per_message + 10) as u32;
-        let shape = samples::StoreSize {
+        let messages = u64::from(most).min(left / per_message + 10) as u32;
+        let store = samples::StoreSize {
             mailboxes: 20,
             folders: messages / 10 + 1,
             messages,
             body: BODY,
             suffix: format!("-{batch}"),
         };
-        samples::store_tables(&mut builder, shape)?;
+        samples::store_tables(&mut builder, store)?;
         batch += 1;
     }
     builder.finish()?;
+    if let Some(seed) = shape.scattered {
+        let bytes = scatter::scatter(std::fs::read(file)?, seed)?;
+        std::fs::write(file, bytes)?;
+    }
     Ok(())
 }
