@@ -180,7 +180,8 @@ fn has_unknown_ids(
 }
 
 /// New ids of all trees but the catalog's own: tables of the engine first, as it makes them first, then templates and
-/// other tables by name, then derived tables; of each its indexes, then its long values. [format notes 14.3; verified: clean-4k]
+/// other tables by name, then derived tables; of each its indexes, the last one first, then its long values. [format notes
+/// 14.3; verified: every clean-*/post-d]
 fn number(rows: &[&OldRow], own: impl Fn(Objid) -> bool) -> BTreeMap<Objid, Objid> {
     let of_catalog = rows
         .iter()
@@ -219,7 +220,7 @@ fn number(rows: &[&OldRow], own: impl Fn(Objid) -> bool) -> BTreeMap<Objid, Obji
             rows.iter()
                 .filter(move |row| (row.kind == CatalogType::Index) == wanted)
         };
-        for row in with_indexes(true).chain(with_indexes(false)) {
+        for row in with_indexes(true).rev().chain(with_indexes(false)) {
             give(Objid::new(row.id));
         }
     }
