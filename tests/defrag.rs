@@ -22,9 +22,11 @@ use exutil::check::{CheckOptions, check};
 use exutil::db::Database;
 use exutil::db::catalog::{CatalogRow, Schema};
 use exutil::error::{Error, Result};
+use exutil::format::checksum::seal;
 use exutil::format::dbheader::DbState;
 use exutil::format::ids::{DbTime, Objid, PageSize, Pgno};
 use exutil::format::lv::LvRoot;
+use exutil::format::page::{Page, PageFlags, PageMut};
 use exutil::format::record::{Record, RecordLayout};
 use exutil::format::schema::{CatalogType, Coltyp, table_flags};
 use exutil::ops::defrag::{
@@ -252,6 +254,25 @@ fn what_the_engine_only_remembers_is_left_behind() {
     assert!(schema.table("MSysDefrag2").is_none());
     // The name alone does not make it one of the engine's.
     assert!(schema.table("MSysDefrag1").is_some());
+}
+
+/// A table whose deletion was under way must not come back to life.
+#[test]
+fn tables_that_are_being_deleted_go() {
+    let mut bytes = made(PageSize::K8, 290, [large("t", 50), large("gone", 50)]);
+    let root = Schema::read(&database(&bytes)).table("gone").unwrap().root;
+    let at = root.offset(PageSize::K8) as usize;
+    let page = &mut bytes[at..at + 8192];
+    let flags = Page::new(page, PageSize::K8).unwrap().flags().bits() | PageFlags::FDP_DELETE;
+    let mut edit = PageMut::new(page, PageSize::K8).unwrap();
+    edit.set_flags(PageFlags::new(flags));
+    seal(page, PageSize::K8, root);
+    let scene = Scene::new(&bytes);
+    let report = scene.run().unwrap();
+    assert_eq!(report.left_behind, ["gone"]);
+    let schema = Schema::read(&database(&scene.bytes()));
+    assert!(schema.table("gone").is_none() && schema.table("t").is_some());
+    assert_sound(&scene.bytes(), "gone");
 }
 
 /// A database whose catalog says that some columns are deleted.

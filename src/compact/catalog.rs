@@ -59,12 +59,17 @@ impl NewCatalog {
         let objids = system(objids::NAME);
         // Without it nothing else tells what belongs to what; with columns that are not known it must stay as it is.
         let may_change = objids.is_none_or(objids::can_be_made);
-        let dropped: BTreeSet<Objid> = LEFT_BEHIND
+        let mut dropped: BTreeSet<Objid> = LEFT_BEHIND
             .iter()
             .filter_map(|name| system(name))
             .filter(|_| may_change)
             .map(|table| table.objid)
             .collect();
+        for table in schema.tables.values().filter(|table| table.is_defined()) {
+            if is_being_deleted(sound, table)? {
+                dropped.insert(table.objid);
+            }
+        }
         let kept: Vec<&OldRow> = old_rows
             .iter()
             .filter(|old| !dropped.contains(&old.row.table))
@@ -115,6 +120,29 @@ impl NewCatalog {
     }
 }
 
+/// A table whose deletion was under way is never opened again. [engine; format notes 2.2]
+fn is_being_deleted(sound: &Sound<'_>, table: &Table) -> Result<bool, RebuildError> {
+    let own = matches!(table.objid, Objid::CATALOG | Objid::CATALOG_SHADOW);
+    if own || table.root.is_null() {
+        return Ok(false);
+    }
+    let head = sound.head(&data_tree(table))?;
+    Ok(head.flags.any(PageFlags::FDP_DELETE))
+}
+
+/// The table's own tree.
+fn data_tree(table: &Table) -> TreeInfo {
+    TreeInfo {
+        table: table.objid,
+        table_name: table.name.clone(),
+        name: table.name.clone(),
+        kind: TreeKind::Data,
+        objid: table.objid,
+        root: table.root,
+        density: 100,
+    }
+}
+
 fn read(sound: &Sound<'_>) -> Result<Vec<OldRow>, RebuildError> {
     let head = sound.catalog_head()?;
     let new_format = head.flags.any(PageFlags::NEW_RECORD_FORMAT);
@@ -158,17 +186,8 @@ fn has_unknown_ids(
                 .any(|name| table.name.eq_ignore_ascii_case(name))
     };
     for table in schema.tables.values().filter(is_unknown) {
-        let tree = TreeInfo {
-            table: table.objid,
-            table_name: table.name.clone(),
-            name: table.name.clone(),
-            kind: TreeKind::Data,
-            objid: table.objid,
-            root: table.root,
-            density: 100,
-        };
         let mut has_rows = false;
-        sound.nodes(&tree, &mut |_| {
+        sound.nodes(&data_tree(table), &mut |_| {
             has_rows = true;
             ControlFlow::Break(())
         })?;

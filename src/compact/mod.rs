@@ -3,8 +3,8 @@
 //! * Object ids are given anew, from the first that the catalog leaves free, in the order in which the tables are
 //!   written: a table, its indexes, its long values. So a database that has run out of them gets them back. Where a
 //!   table of the engine's own holds object ids that are not known here, they stay as they are.
-//! * Tables that the engine only uses to remember what it is doing are left behind, as the engine leaves them behind.
-//!   \[format notes 14.3\]
+//! * Tables that the engine only uses to remember what it is doing are left behind, as the engine leaves them behind,
+//!   and so are tables whose deletion was under way. \[format notes 14.3\]
 //! * Records lose what is left of deleted columns ([`crate::format::record::prune`]); otherwise they stay byte for byte, and
 //!   so do ids of columns and of long values, and the entries of indexes.
 //! * Long values that no record refers to are left behind, and the counts of references put right.

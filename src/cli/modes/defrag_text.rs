@@ -117,7 +117,7 @@ fn left_behind(out: &mut Layout, report: &DefragReport) {
     }
     for table in &report.left_behind {
         out.text(format!(
-            "Table {table} left behind: the engine makes it anew"
+            "Table {table} left behind: one of the engine's own, or being deleted"
         ));
     }
     if report.indexes_made {

@@ -317,7 +317,9 @@ impl<'j> Job<'j> {
         let map = self.flush_map(&header, &written)?;
         if self.options.verify {
             self.stages.stage(&Stage::Verifying);
+            let before = Schema::read(&self.source.db);
             let new = verify::NewFile {
+                before: &before,
                 disk: self.place.disk(),
                 path: temp.path(),
                 header: &header,

@@ -31,7 +31,7 @@ pub struct DefragReport {
     pub nodes: u64,
     /// Trees have new object ids.
     pub renumbered: bool,
-    /// Tables of the engine's own that were left behind.
+    /// Tables that were left behind: some of the engine's own, and those whose deletion was under way.
     pub left_behind: Vec<String>,
     /// Long values that no record refers to, left behind.
     pub orphans: u64,

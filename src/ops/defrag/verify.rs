@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{Stages, Written};
 use crate::check::{self, CheckOptions, CheckReport};
 use crate::db::Database;
+use crate::db::catalog::{Column, Index, Schema, Table};
 use crate::db::flush_map::FlushMap;
 use crate::error::{Error, Result, Trouble};
 use crate::format::dbheader::DbHeader;
@@ -16,6 +17,8 @@ use crate::storage::{Disk, Storage};
 
 /// The new file, which has no header yet.
 pub(super) struct NewFile<'n> {
+    /// The catalog of the old one.
+    pub before: &'n Schema,
     pub disk: &'n dyn Disk,
     pub path: &'n Path,
     /// That it will have.
@@ -42,6 +45,7 @@ pub(super) fn verify(new: &NewFile<'_>, written: &Written, stages: &dyn Stages) 
     if let Some(wrong) = report.findings.iter().find(is_error) {
         return Err(not_sound(wrong));
     }
+    same_schema(new.before, &Schema::read(&db), &written.left_behind)?;
     compare(&report, written)
 }
 
@@ -73,6 +77,72 @@ fn compare(report: &CheckReport, written: &Written) -> Result<()> {
         None => Ok(()),
         Some(objid) => Err(differs(&format!("object {objid}"), 0, 0)),
     }
+}
+
+/// Every table must be described as before, but for numbers and roots of its trees.
+fn same_schema(before: &Schema, after: &Schema, left_behind: &[String]) -> Result<()> {
+    let column = |column: &Column| {
+        (
+            (column.fid, column.name.clone(), column.coltyp),
+            (column.max_len, column.flags, column.code_page),
+            (column.record_offset, column.default.clone()),
+            column.callback.clone(),
+        )
+    };
+    let index = |index: &Index| {
+        (
+            (index.name.clone(), index.flags, index.density),
+            (index.segments.clone(), index.conditions.clone()),
+            (index.key_most, index.var_seg_mac, index.tuple),
+            (index.lcid, index.locale.clone(), index.map_flags),
+            index.sort_version,
+        )
+    };
+    let is_same = |old: &Table, new: &Table| {
+        let mut indexes = [old, new].map(|table| {
+            let indexes: Vec<_> = table.indexes.iter().map(index).collect();
+            indexes
+        });
+        for indexes in &mut indexes {
+            indexes.sort_by(|a, b| a.0.0.cmp(&b.0.0));
+        }
+        (old.flags, old.density, &old.template, old.lv_chunk_max)
+            == (new.flags, new.density, &new.template, new.lv_chunk_max)
+            && old
+                .columns
+                .iter()
+                .map(column)
+                .eq(new.columns.iter().map(column))
+            && indexes[0] == indexes[1]
+            && old.long_values.is_some() == new.long_values.is_some()
+    };
+    let kept = before
+        .tables
+        .values()
+        .filter(|table| table.is_defined() && !left_behind.contains(&table.name));
+    for old in kept.clone() {
+        if !after.table(&old.name).is_some_and(|new| is_same(old, new)) {
+            let what = format!(
+                "table '{}' is not described in the new file as in the old one",
+                old.name
+            );
+            return Err(Trouble::new(JetError::CATALOG_CORRUPTED, what)
+                .advise(
+                    "the database was left as it is: 'exutil g' says whether its catalog is sound",
+                )
+                .into());
+        }
+    }
+    let count = after
+        .tables
+        .values()
+        .filter(|table| table.is_defined())
+        .count();
+    if count == kept.count() {
+        return Ok(());
+    }
+    let what = "the new file has tables that the old one has not";
+    Err(Trouble::new(JetError::CATALOG_CORRUPTED, what).into())
 }
 
 const CATALOG: u32 = Objid::CATALOG.get();
