@@ -21,14 +21,16 @@ use exutil::build::{Column, DatabaseBuilder, Index, Row, Table};
 use exutil::check::{CheckOptions, check};
 use exutil::db::Database;
 use exutil::db::catalog::{CatalogRow, Schema};
+use exutil::db::flush_map::FlushMap;
 use exutil::error::{Error, Result};
 use exutil::format::checksum::seal;
-use exutil::format::dbheader::DbState;
+use exutil::format::dbheader::{DbHeader, DbState};
 use exutil::format::ids::{DbTime, Objid, PageSize, Pgno};
 use exutil::format::lv::LvRoot;
-use exutil::format::page::{Page, PageFlags, PageMut};
+use exutil::format::page::{NodeFlags, Page, PageFlags, PageMut};
 use exutil::format::record::{Record, RecordLayout};
 use exutil::format::schema::{CatalogType, Coltyp, table_flags};
+use exutil::format::stamp::Signature;
 use exutil::ops::defrag::{
     DefragOptions, DefragReport, Stage, Stages, defragment, defragment_file,
 };
@@ -533,6 +535,184 @@ fn damaged_tables_are_refused() {
         scene.run().unwrap();
         assert_sound(&scene.bytes(), "space");
     }
+}
+
+/// Changes a page and makes its checksum right again.
+fn edit(bytes: &mut [u8], pgno: Pgno, size: PageSize, change: impl FnOnce(&mut PageMut<'_>)) {
+    let at = pgno.offset(size) as usize;
+    let page = &mut bytes[at..at + size.bytes()];
+    change(&mut PageMut::new(page, size).unwrap());
+    seal(page, size, pgno);
+}
+
+/// A table without indexes and long values, in which no cross check would notice that records are missing.
+fn plain(name: &str, rows: u32) -> (Table, Vec<Row>) {
+    let mut table = Table::new(name);
+    let id = table.add(Column::fixed("id", Coltyp::Long));
+    let text = table.add(Column::variable("text", Coltyp::Text));
+    table.primary(Index::new("pk").ascending(id));
+    let row = |n: u32| {
+        Row::new()
+            .set(id, (n as i32).to_le_bytes())
+            .set(text, vec![b'x'; 200])
+    };
+    (table, (0..rows).map(row).collect())
+}
+
+/// A parent that was not written after a split: the leaf that it does not name is only linked.
+#[test]
+fn a_leaf_that_no_parent_names_is_missed() {
+    let size = PageSize::K4;
+    let bytes = made(size, 290, [plain("t", 500)]);
+    let root = Schema::read(&database(&bytes)).table("t").unwrap().root;
+    let db = database(&bytes);
+    let children = {
+        let mut page = exutil::db::PageBytes::new(size);
+        db.read(root, &mut page).unwrap().node_count()
+    };
+    assert!(children > 10);
+    // The first, one in the middle, the last but one, the last: whose key the root keeps open.
+    for line in [0, 5, children - 2, children - 1] {
+        let mut harmed = bytes.clone();
+        edit(&mut harmed, root, size, |page| page.delete_node(line));
+        let scene = Scene::new(&harmed);
+        let error = scene.run().unwrap_err();
+        assert_eq!(error.jet().code(), -327, "{line}: {error}");
+        assert!(scene.bytes() == harmed);
+        assert_eq!(scene.files().len(), 1);
+    }
+}
+
+/// Rows of the catalog that only the shadow still has.
+#[test]
+fn a_table_that_only_the_shadow_knows_is_missed() {
+    let size = PageSize::K4;
+    let bytes = made(size, 290, [plain("t", 50), plain("u", 50)]);
+    let db = database(&bytes);
+    let gone = Schema::read(&db).table("u").unwrap().objid;
+    let layout = RecordLayout::new(false, true);
+    let mut rows = Vec::new();
+    Descent::new(&db, Pgno::new(4)).walk(&mut |visit| {
+        if let Visit::Leaf(pgno, page) = visit {
+            for (line, node) in page.nodes().flatten().enumerate() {
+                if CatalogRow::with_layout(node.data, layout).unwrap().table == gone {
+                    rows.push((pgno, line));
+                }
+            }
+        }
+    });
+    assert!(rows.len() > 2);
+    let mut harmed = bytes.clone();
+    for (pgno, line) in rows {
+        edit(&mut harmed, pgno, size, |page| {
+            page.set_node_flags(line, NodeFlags::DELETED);
+        });
+    }
+    let scene = Scene::new(&harmed);
+    for verify in [true, false] {
+        let mut scene = Scene::new(&harmed);
+        scene.options.verify = verify;
+        let error = scene.run().unwrap_err();
+        assert_eq!(error.jet().code(), -1220, "{error}");
+        assert!(
+            error.advice().unwrap_or_default().contains("exutil p"),
+            "{error}"
+        );
+    }
+    assert!(scene.bytes() == harmed);
+}
+
+/// Nobody knows what a record refers to that cannot be read: its long values must not go as orphans.
+#[test]
+fn long_values_of_records_that_cannot_be_read_stay() {
+    let size = PageSize::K4;
+    let bytes = made(size, 290, [large("t", 100)]);
+    let root = Schema::read(&database(&bytes)).table("t").unwrap().root;
+    let page = leaf(&bytes, root, 1);
+    let mut harmed = bytes.clone();
+    edit(&mut harmed, page, size, |page| {
+        let data = page.node_data_mut(2).unwrap();
+        // Where its fixed columns end.
+        data[2..4].copy_from_slice(&0xFFFF_u16.to_le_bytes());
+    });
+    for verify in [true, false] {
+        let mut scene = Scene::new(&harmed);
+        scene.options.verify = verify;
+        let error = scene.run().unwrap_err();
+        assert_eq!(error.jet().code(), -1206, "{error}");
+        assert!(scene.bytes() == harmed);
+        assert_eq!(scene.files().len(), 1);
+    }
+}
+
+/// What has gone well must not be called a failure, and what nobody needs any more not be kept.
+#[test]
+fn a_flush_map_that_has_no_place_is_told() {
+    let mut bytes = made(PageSize::K4, 290, [plain("t", 50)]);
+    let mut header = DbHeader::parse(&bytes).unwrap();
+    header.sign_flush_map = Signature::fresh(common::defragging::NOW);
+    for page in bytes[..8192].chunks_mut(4096) {
+        header.write_to(page);
+    }
+    // It works where there is a place.
+    let scene = Scene::new(&bytes);
+    let report = scene.run().unwrap();
+    assert!(report.flush_map.is_some() && report.map_trouble.is_none());
+    let db = Database::open(&scene.options.path, None).unwrap();
+    assert!(FlushMap::beside(&db).is_some());
+    // And through a link.
+    let link = tempfile::tempdir().unwrap();
+    #[cfg(unix)]
+    {
+        let path = link.path().join("link.edb");
+        std::os::unix::fs::symlink(&scene.options.path, &path).unwrap();
+        let db = Database::open(&path, None).unwrap();
+        assert!(FlushMap::beside(&db).is_some());
+    }
+    let scene = Scene::new(&bytes);
+    std::fs::create_dir(scene.dir.path().join("a.jfm")).unwrap();
+    let report = scene.run().unwrap();
+    assert!(report.map_trouble.is_some() && report.flush_map.is_none());
+    assert_sound(&scene.bytes(), "without a place");
+    assert_eq!(scene.files().len(), 2);
+    // A temporary file whose map would have the name of the database's own.
+    let mut scene = Scene::new(&bytes);
+    scene.options.temp = Some(scene.dir.path().join("a.tmp"));
+    scene.options.backup = Some(scene.dir.path().join("old.edb"));
+    let report = scene.run().unwrap();
+    assert!(report.map_trouble.is_none(), "{report:?}");
+    assert_eq!(scene.files().len(), 3);
+}
+
+/// Names that are used on the way are taken from nobody.
+#[test]
+fn files_of_others_on_the_way_stay() {
+    let bytes = made(PageSize::K4, 290, [plain("t", 50)]);
+    let Some(other) = elsewhere() else { return };
+    let mine = b"precious".to_vec();
+    let part = other.path().join("old.edb.TEMPDFRG.EDB");
+    std::fs::write(&part, &mine).unwrap();
+    let mut scene = Scene::new(&bytes);
+    scene.options.backup = Some(other.path().join("old.edb"));
+    if let Err(error) = scene.run() {
+        // Where the folder is on another file system a copy would need that name.
+        assert_eq!(error.jet().code(), -1814, "{error}");
+        assert!(scene.bytes() == bytes);
+    }
+    assert!(std::fs::read(&part).unwrap() == mine);
+    let mut scene = Scene::new(&bytes);
+    let waiting = scene.dir.path().join("a.edb.TEMPDFRG.EDB");
+    std::fs::write(&waiting, &mine).unwrap();
+    scene.options.temp = Some(other.path().to_owned());
+    let error = scene.run().unwrap_err();
+    assert_eq!(error.jet().code(), -1814, "{error}");
+    assert!(std::fs::read(&waiting).unwrap() == mine);
+    // What a copy that was killed left goes.
+    let mut half = vec![0; 100_000];
+    half[512..543].copy_from_slice(rebuild::UNFINISHED);
+    std::fs::write(&waiting, half).unwrap();
+    scene.run().unwrap();
+    assert_eq!(scene.files().len(), 1);
 }
 
 /// A disk that does not write what it is told to.

@@ -40,7 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "db", "digest", "format", "problem", "progress", "storage", "tree",
         ],
     ),
-    ("compact", &["db", "digest", "format", "rebuild"]),
+    ("compact", &["db", "digest", "format", "jet", "rebuild"]),
     ("salvage", &["db", "format", "progress", "storage", "tree"]),
     ("sorting", &["storage"]),
     (

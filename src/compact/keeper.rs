@@ -9,7 +9,7 @@ use crate::format::ids::Objid;
 use crate::format::lv::{Lid, LvKey, LvPart, LvRoot};
 use crate::format::page::PageFlags;
 use crate::format::record::prune::{ColumnSet, without_columns};
-use crate::format::record::{Record, RecordLayout};
+use crate::format::record::{Instance, Record, RecordFault, RecordLayout};
 use crate::rebuild::{Source as _, TreeInfo, TreeKind, Verdict};
 
 /// What was kept and left behind.
@@ -23,6 +23,8 @@ pub struct Kept {
     pub counts_corrected: u64,
     /// Records that still had something of deleted columns.
     pub records_pruned: u64,
+    /// The first record that cannot be read, of a table with long values: what it refers to is not known.
+    pub fault: Option<(String, RecordFault)>,
 }
 
 /// Decides about every node.
@@ -42,6 +44,8 @@ struct Current {
 
 /// What is known of its table.
 struct OfTable {
+    /// The table; null before the first.
+    objid: Objid,
     content: Content,
     deleted: ColumnSet,
     layout: RecordLayout,
@@ -49,6 +53,20 @@ struct OfTable {
     references: References,
     /// The long value that nodes belong to, and how many references it has.
     long_value: (Option<Lid>, u32),
+}
+
+impl OfTable {
+    /// Counts what a record refers to.
+    fn refer(&mut self, data: &[u8]) -> Result<(), RecordFault> {
+        for tagged in Record::with_layout(data, self.layout)?.tagged() {
+            for value in tagged?.values() {
+                if let Instance::Separated(lid) = value {
+                    self.references.add(lid);
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<'c, 'd> Keeper<'c, 'd> {
@@ -60,6 +78,7 @@ impl<'c, 'd> Keeper<'c, 'd> {
             kept: Kept::default(),
             tree: Current::default(),
             table: OfTable {
+                objid: Objid::default(),
                 content: Content::default(),
                 deleted: ColumnSet::default(),
                 layout: RecordLayout::Small,
@@ -90,10 +109,22 @@ impl<'c, 'd> Keeper<'c, 'd> {
             self.open(tree);
         }
         match tree.kind {
-            TreeKind::Data => self.record(key, data, changed),
-            TreeKind::LongValues => self.long_value(key, data, changed),
-            TreeKind::Index | TreeKind::SlvAvail | TreeKind::SlvSpaceMap => {
+            TreeKind::Data => self.record(tree, key, data, changed),
+            // Without its table nobody knows what is referred to.
+            TreeKind::LongValues if tree.table == self.table.objid => {
+                self.long_value(key, data, changed)
+            }
+            TreeKind::LongValues => {
+                self.tree.sum.add(Content::long_value(key, data), 1);
+                Verdict::Keep
+            }
+            TreeKind::Index => {
                 self.tree.sum.add(Content::entry(key, data), 1);
+                Verdict::Keep
+            }
+            // The check of the new file does not read them.
+            TreeKind::SlvAvail | TreeKind::SlvSpaceMap => {
+                self.tree.objid = None;
                 Verdict::Keep
             }
         }
@@ -115,6 +146,7 @@ impl<'c, 'd> Keeper<'c, 'd> {
         }
         let size = self.compact.page_size();
         let of = &mut self.table;
+        of.objid = tree.table;
         of.references.clear();
         of.long_value = (None, 0);
         let new_format = self.compact.head(tree);
@@ -127,21 +159,25 @@ impl<'c, 'd> Keeper<'c, 'd> {
         of.deleted = table.map_or_else(ColumnSet::default, |table| schema.deleted_columns(table));
     }
 
-    fn record(&mut self, key: &[u8], data: &[u8], changed: &mut Vec<u8>) -> Verdict {
+    fn record(
+        &mut self,
+        tree: &TreeInfo,
+        key: &[u8],
+        data: &[u8],
+        changed: &mut Vec<u8>,
+    ) -> Verdict {
         let of = &mut self.table;
         self.tree
             .sum
             .add(of.content.record(key, data, of.layout), 1);
-        // A record that cannot be read is copied; that it is damaged is for the check of the new file to find.
         let pruned = !of.deleted.is_empty()
             && without_columns(data, of.layout, &of.deleted, changed).unwrap_or(false);
         let data = if pruned { &changed[..] } else { data };
         if of.has_long_values
-            && let Ok(record) = Record::with_layout(data, of.layout)
+            && let Err(fault) = of.refer(data)
         {
-            for separated in record.separated() {
-                of.references.add(separated.lid);
-            }
+            let fault = (tree.to_string(), fault);
+            self.kept.fault.get_or_insert(fault);
         }
         if pruned {
             self.kept.records_pruned += 1;

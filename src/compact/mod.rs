@@ -23,6 +23,7 @@ use std::ops::ControlFlow;
 use crate::db::Database;
 use crate::db::catalog::{Schema, Table};
 use crate::format::ids::{Objid, PageSize};
+use crate::jet::JetError;
 use crate::rebuild::{
     Node, RebuildError, Sound, Source, SourceError, TreeHead, TreeInfo, TreeKind, objids,
 };
@@ -128,10 +129,13 @@ impl Source for Compact<'_> {
             && let Some(table) = self.table(tree.table)
         {
             let size = self.db.page_size();
-            // That it can be made was found before.
             let made = objids::nodes(&self.catalog.trees, table, size, show);
-            debug_assert!(made.is_some());
-            return Ok(());
+            return made.map(drop).ok_or_else(|| SourceError {
+                tree: tree.to_string(),
+                page: tree.root,
+                jet: JetError::CATALOG_CORRUPTED,
+                what: "its rows cannot be made as its columns say".to_owned(),
+            });
         }
         self.sound.nodes(&self.old_tree(tree), show)
     }

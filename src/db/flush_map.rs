@@ -1,13 +1,13 @@
 //! Lost writes: what the flush map beside a database remembers of each page's last write.
 //! [format notes 11.2]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Database;
 use crate::format::flushmap::{self, FlushMapHeader, PGNOS_PER_PAGE};
 use crate::format::ids::Pgno;
 use crate::format::page::Page;
-use crate::storage::{FileStorage, Pages, Storage};
+use crate::storage::{Disk as _, FileStorage, Pages, RealDisk, Storage};
 
 /// A flush map in memory: two bits a page.
 #[derive(Debug)]
@@ -59,11 +59,18 @@ impl FlushMap {
         }
     }
 
-    /// The map beside the database, if there is one that belongs to it.
+    /// The map beside the database, if there is one that belongs to it; where a link leads to the database, beside what it
+    /// leads to.
     #[must_use]
     pub fn beside(db: &Database) -> Option<Self> {
-        let file = FileStorage::open(&Self::path_beside(db)).ok()?;
-        Self::read(&file, db)
+        let at = |path: &Path| {
+            let file = FileStorage::open(path).ok()?;
+            Self::read(&file, db)
+        };
+        at(&Self::path_beside(db)).or_else(|| {
+            let real = RealDisk.canonical(db.path()).ok()?;
+            at(&real.with_extension("jfm"))
+        })
     }
 
     /// Where the map of a database lies.

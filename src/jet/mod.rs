@@ -31,6 +31,8 @@ impl JetError {
     pub const DATABASE_STREAMING_FILE_MISMATCH: Self = Self(-540);
     /// `JET_errLogFileSizeMismatch`.
     pub const LOG_FILE_SIZE_MISMATCH: Self = Self(-541);
+    /// `JET_errBadPageLink`.
+    pub const BAD_PAGE_LINK: Self = Self(-327);
     /// `JET_errBadParentPageLink`.
     pub const BAD_PARENT_PAGE_LINK: Self = Self(-338);
     /// `JET_errDatabaseDirtyShutdown`.

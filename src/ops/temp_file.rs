@@ -61,8 +61,35 @@ impl<'p> TempFile<'p> {
             placed: false,
         };
         // Whoever meets it knows that this run is alive.
-        temp.storage.try_lock();
+        let locked = temp.storage.try_lock();
+        if !locked || !disk.exists(&temp.path)? {
+            // Between the two steps another run took it for one that was left behind.
+            let error = std::io::ErrorKind::PermissionDenied.into();
+            return Err(Error::io(&temp.path, "lock", error));
+        }
         disk.copy_rights(like, &temp.path)?;
+        Ok(temp)
+    }
+
+    /// The same under a name that only such files have, marked as unfinished: what an earlier run left under it goes.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when anything else has the name.
+    pub fn take_over(disk: &'p dyn Disk, path: PathBuf, like: &Path) -> Result<Self> {
+        match Leftover::of(disk, &path)? {
+            Leftover::Unfinished | Leftover::Finished => disk.remove(&path)?,
+            Leftover::None => {}
+            Leftover::InUse | Leftover::Other => {
+                let error = std::io::ErrorKind::AlreadyExists.into();
+                return Err(Error::io(&path, "create", error));
+            }
+        }
+        let temp = Self::create(disk, path, like)?;
+        let write = |error| Error::io(&temp.path, "write", error);
+        temp.storage
+            .write_at(MARK_AT, rebuild::UNFINISHED)
+            .map_err(write)?;
+        temp.storage.sync().map_err(write)?;
         Ok(temp)
     }
 
@@ -88,17 +115,19 @@ impl<'p> TempFile<'p> {
         self.placed = true;
     }
 
-    /// The file under another name, perhaps on another disk; what has that name is removed.
+    /// The file under another name, perhaps on another disk.
+    ///
+    /// # Errors
+    /// As [`TempFile::take_over`].
     pub fn moved(mut self, path: PathBuf, like: &Path) -> Result<Self> {
-        if self.disk.exists(&path)? {
-            self.disk.remove(&path)?;
-        }
-        if self.disk.rename(&self.path, &path).is_ok() {
-            self.path = path;
+        // The name is taken first: a rename would replace whatever has it.
+        let copy = Self::take_over(self.disk, path, like)?;
+        if self.disk.rename(&self.path, &copy.path).is_ok() {
+            self.path.clone_from(&copy.path);
+            copy.keep();
             return Ok(self);
         }
         // Another disk.
-        let copy = Self::create(self.disk, path, like)?;
         copy_all(self.storage(), copy.storage(), (&self.path, &copy.path))?;
         Ok(copy)
     }
@@ -172,7 +201,7 @@ impl Leftover {
         let mark = start.get(UNFINISHED..);
         let marked = mark.is_some_and(|rest| rest.starts_with(rebuild::UNFINISHED));
         Ok(match identify(&start) {
-            _ if blank && (marked || start.len() <= UNFINISHED) => Self::Unfinished,
+            _ if marked || blank && start.len() <= UNFINISHED => Self::Unfinished,
             FileKind::Database { .. } | FileKind::DamagedDatabase => Self::Finished,
             _ => Self::Other,
         })

@@ -126,6 +126,9 @@ pub enum RebuildError {
         /// What is wrong.
         fault: RowFault,
     },
+    /// The catalog lacks what its shadow has, or says something else.
+    #[error("the catalog and its shadow do not agree, as far as the shadow can be read: {0} rows")]
+    Shadow(u64),
     /// Two trees of one object id.
     #[error("the catalog names object {0} twice")]
     Twice(Objid),
@@ -154,7 +157,7 @@ impl RebuildError {
     pub fn jet(&self) -> JetError {
         match self {
             Self::Source(error) => error.jet,
-            Self::Row { .. } | Self::Twice(_) => JetError::CATALOG_CORRUPTED,
+            Self::Row { .. } | Self::Twice(_) | Self::Shadow(_) => JetError::CATALOG_CORRUPTED,
             Self::Tree { .. } | Self::Fragmented(_) => JetError::DATABASE_CORRUPTED,
             Self::TooManyPages => JetError::DISK_FULL,
             Self::Io(error) if error.kind() == io::ErrorKind::StorageFull => JetError::DISK_FULL,
@@ -219,12 +222,17 @@ pub fn header_of(header: &DbHeader, size: PageSize, rebuilt: &Rebuilt) -> DbHead
     finished_header(header, size, rebuilt.dbtime, rebuilt.objid_last)
 }
 
-/// Writes both copies of a header; only then the file is a database.
+/// Writes both copies of a header; only then the file is a database. Whatever of it becomes durable, the file has its
+/// [mark](UNFINISHED) or its magic number.
 ///
 /// # Errors
 /// What the system says.
 pub fn write_header(out: &dyn Storage, header: &DbHeader, size: PageSize) -> io::Result<()> {
-    out.write_at(0, &header_pages(header, size))
+    let pages = header_pages(header, size);
+    let (first, others) = pages.split_at(MARK_AT as usize);
+    out.write_at(0, first)?;
+    out.sync()?;
+    out.write_at(MARK_AT, others)
 }
 
 fn write_all(

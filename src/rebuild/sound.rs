@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::source::{Node, Source, SourceError, TreeHead, TreeInfo};
-use crate::db::catalog::CATALOG_ROOT;
+use crate::db::catalog::{CATALOG_ROOT, SHADOW_ROOT};
 use crate::db::space::SpaceHeader;
 use crate::db::{Database, PageBytes};
 use crate::format::ids::{Objid, PageSize, Pgno};
@@ -14,6 +14,8 @@ use crate::tree::walk::Failure;
 
 /// Words for the catalog.
 const CATALOG: &str = "MSysObjects";
+/// And for its shadow.
+const SHADOW: &str = "MSysObjectsShadow";
 
 /// A sound database as a source.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +49,18 @@ impl<'d> Sound<'d> {
         Ok(TreeHead {
             flags: PageFlags::new(page.flags().bits() | repeats),
             auto_increment: header.auto_increment,
+        })
+    }
+
+    /// Shows the rows of the shadow of the catalog in key order.
+    ///
+    /// # Errors
+    /// When a page of it cannot be used.
+    pub fn shadow(&self, show: &mut dyn FnMut(Node<'_>)) -> Result<(), SourceError> {
+        let tree = (SHADOW_ROOT, Objid::CATALOG_SHADOW, SHADOW);
+        self.live(tree, &mut |node| {
+            show(node);
+            ControlFlow::Continue(())
         })
     }
 
@@ -148,6 +162,7 @@ fn failed(tree: &str, page: Pgno, failure: &Failure) -> SourceError {
     let jet = match failure {
         Failure::Page(error) => error.jet(),
         Failure::WrongTree(_) => JetError::BAD_PARENT_PAGE_LINK,
+        Failure::Links(_) => JetError::BAD_PAGE_LINK,
         _ => JetError::DATABASE_CORRUPTED,
     };
     SourceError {

@@ -2,7 +2,7 @@
 //!
 //! Leaves that follow one another in a tree may lie anywhere in the file. The reading thread therefore goes down the
 //! inner pages, takes the numbers of some megabytes of leaves, reads them in ascending order, neighbours with one call, and
-//! verifies them; the caller sees them in key order while the next ones are read.
+//! verifies them; the caller sees them in key order while the next ones are read. That no leaf is missing their links tell.
 
 use std::ops::{ControlFlow, Range};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -54,6 +54,7 @@ pub fn leaves(
                 wanted: Vec::new(),
                 batches: to_caller,
                 used: to_reader,
+                last: (Pgno::NULL, None),
             };
             // An end before the last leaf is the caller's wish.
             let _ = reader.read(root);
@@ -93,6 +94,8 @@ struct Reader<'d> {
     batches: SyncSender<Handed>,
     /// Buffers that were looked at, to be used again.
     used: Receiver<Vec<u8>>,
+    /// The last leaf that was read, and the one that it says comes next.
+    last: (Pgno, Option<Pgno>),
 }
 
 /// Nobody waits for more.
@@ -101,7 +104,12 @@ struct Done;
 impl Reader<'_> {
     fn read(&mut self, root: Pgno) -> Result<(), Done> {
         self.down(root, 0)?;
-        self.hand_over()
+        self.hand_over()?;
+        match self.last {
+            // A leaf that no parent names any more.
+            (last, Some(next)) if !next.is_null() => self.fail(last, Failure::Links(next)),
+            _ => Ok(()),
+        }
     }
 
     fn down(&mut self, pgno: Pgno, depth: usize) -> Result<(), Done> {
@@ -197,9 +205,29 @@ impl Reader<'_> {
             }
             start = run.end;
         }
+        for (pgno, place) in wanted.iter().zip(&mut places) {
+            if let Ok(at) = *place
+                && let Err(failure) = self.link(*pgno, &bytes[at..at + size])
+            {
+                *place = Err(failure);
+            }
+        }
         let leaves = wanted.into_iter().zip(places).collect();
         let batch = Batch { bytes, leaves };
         self.batches.send(Handed::Leaves(batch)).map_err(|_| Done)
+    }
+
+    /// Leaves are linked in the order in which their parents name them: else one is missing, or too much.
+    fn link(&mut self, pgno: Pgno, bytes: &[u8]) -> Result<(), Failure> {
+        let page = Page::new(bytes, self.db.page_size());
+        let page = page.ok_or(Failure::Page(PageError::Beyond))?;
+        let (before, named) = self.last;
+        self.last = (pgno, Some(page.next()));
+        match named {
+            Some(next) if next != pgno => Err(Failure::Links(next)),
+            _ if page.prev() != before => Err(Failure::Links(page.prev())),
+            _ => Ok(()),
+        }
     }
 
     /// Judges a page that was read, or reads it by itself where its neighbours could not be.

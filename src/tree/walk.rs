@@ -44,6 +44,9 @@ pub enum Failure {
     /// A leaf above the lowest level, or an inner page on it.
     #[error("page is of another level of the tree")]
     WrongLevel,
+    /// Leaves that are not linked in the order in which their parents name them.
+    #[error("leaf is not linked with its neighbours, but with page {0}")]
+    Links(Pgno),
     /// A node of an internal page that is not a child pointer.
     #[error("node {0} is not a child pointer")]
     BadChild(usize),

@@ -26,7 +26,13 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         match defragment_file(&options, &shown) {
             Ok(report) => {
                 let for_people = session.for_people() || session.format == Format::Table;
-                session.report(path, JetError::SUCCESS, &[], &report, || {
+                let status = if report.indexes_made {
+                    ExitStatus::Corrected
+                } else {
+                    ExitStatus::Clean
+                };
+                let (jet, findings) = (JetError::SUCCESS, &report.findings);
+                session.report_as(status, path, jet, findings, &report, || {
                     defrag_text::layout(&report, for_people)
                 });
             }

@@ -38,6 +38,11 @@ pub(super) fn layout(report: &DefragReport, for_people: bool) -> Layout {
     if for_people {
         result(&mut out, report);
     }
+    if let Some(trouble) = &report.map_trouble {
+        out.text(format!(
+            "The new flush map did not get its place ({trouble}); the engine makes another."
+        ));
+    }
     if let Some(backup) = &report.backup {
         out.text(format!("Database as it was: {}", backup.display()));
     }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::format::filekind::FileKind;
 use crate::format::flushmap::{FlushMapHeader, PAGE};
 use crate::ops::identify::identify;
-use crate::ops::temp_file::{Leftover, folder};
+use crate::ops::temp_file::{Leftover, UNFINISHED, folder};
 use crate::storage::files_in;
 
 /// What was found.
@@ -108,7 +108,8 @@ fn adopt(place: &Place<'_>, db: &Database, map: &Path, found: &mut Found) -> Res
     }
     // What the user named may be the user's.
     let is_ours = has_our_name(map, ".JFM") || *map == place.waiting().with_extension(MAP);
-    let is_unfinished = start.len() < PAGE.bytes() || start.iter().all(|byte| *byte == 0);
+    let mut first = start.iter().take(UNFINISHED);
+    let is_unfinished = start.len() < PAGE.bytes() || first.all(|byte| *byte == 0);
     if is_ours && (is_unfinished || matches!(identify(&start), FileKind::FlushMap)) {
         disk.remove(map)?;
         found.removed.push(map.to_owned());

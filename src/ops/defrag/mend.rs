@@ -28,6 +28,9 @@ pub(super) fn rewrite(job: &Job<'_>, temp: &TempFile<'_>) -> Result<Option<Writt
         ..CheckOptions::default()
     };
     let report = check::check(db, None, &options, job.stages);
+    if report.findings_not_kept > 0 {
+        return Ok(None);
+    }
     let errors: Vec<&Finding> = report
         .findings
         .iter()
@@ -70,6 +73,7 @@ pub(super) fn rewrite(job: &Job<'_>, temp: &TempFile<'_>) -> Result<Option<Writt
         left_behind: Vec::new(),
         renumbered: false,
         indexes_made: true,
+        findings: report.findings.clone(),
         // Repair writes for no map.
         flush_type: 0,
     }))
@@ -80,6 +84,15 @@ fn may_be_wrong(finding: &Finding, pages: &BTreeSet<Pgno>) -> bool {
     // The catalog's row of an index whose root cannot be read is right all the same.
     let leads_there = finding.problem == Problem::CatalogObject
         && finding.place.page.is_some_and(|page| pages.contains(&page));
+    if leads_there {
+        return true;
+    }
+    // What the catalog says must be certain.
+    let of_catalog = finding.problem.info().code.starts_with('K')
+        || finding.place.table.as_deref() == Some("MSysObjects");
+    if of_catalog {
+        return false;
+    }
     let shadow = finding.place.table.as_deref() == Some("MSysObjectsShadow");
     let space = matches!(
         finding.problem,
@@ -90,7 +103,7 @@ fn may_be_wrong(finding: &Finding, pages: &BTreeSet<Pgno>) -> bool {
             | Problem::SpaceNode
             | Problem::SpaceFileShort
     );
-    finding.place.index.is_some() || shadow || space || leads_there
+    finding.place.index.is_some() || shadow || space
 }
 
 fn loses(losses: &Losses) -> bool {

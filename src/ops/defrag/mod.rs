@@ -32,6 +32,7 @@ use crate::jet::JetError;
 use crate::ops::identify::identify;
 use crate::ops::recover::Leftovers;
 use crate::ops::required_logs;
+use crate::problem::Finding;
 use crate::progress::Progress;
 use crate::rebuild::{self, RebuildError, Rebuilt};
 use crate::storage::{Discard, Disk, Storage};
@@ -179,10 +180,13 @@ impl Source {
     }
 
     /// The file must not have changed meanwhile.
-    fn require_same(&self) -> Result<()> {
+    fn require_same(&self, place: &Place<'_>) -> Result<()> {
         let path = self.db.path();
-        let now = state_of(self.db.storage()).map_err(|error| Error::io(path, "read", error))?;
-        if now == self.before {
+        let read = |error| Error::io(path, "read", error);
+        // Through the handle, and what has the name now.
+        let named = place.disk().open(place.database())?;
+        let [own, named] = [self.db.storage(), named.as_ref()].map(state_of);
+        if own.map_err(read)? == self.before && named.map_err(read)? == self.before {
             return Ok(());
         }
         let what = "the file was changed while it was read";
@@ -246,6 +250,8 @@ struct Written {
     renumbered: bool,
     /// Indexes were made anew: only what is named in the sums can be compared.
     indexes_made: bool,
+    /// What was wrong with them.
+    findings: Vec<Finding>,
     /// Of every page.
     flush_type: u8,
 }
@@ -276,7 +282,7 @@ impl<'j> Job<'j> {
             }
             return Ok(report);
         }
-        self.source.require_same()?;
+        self.source.require_same(&self.place)?;
         self.place.swap(temp, map, self.stages, &mut report)?;
         Ok(report)
     }
@@ -355,12 +361,20 @@ impl<'j> Job<'j> {
             flush_type: flush_map::flush_type(&self.source.db),
         };
         let rebuilt = rebuild::write(&compact, out, &settings, &mut filter, self.stages)?;
+        let kept = keeper.finish();
+        if let Some((tree, fault)) = &kept.fault {
+            return Err(RebuildError::Tree {
+                tree: tree.clone(),
+                what: format!("a record cannot be read: {fault}"),
+            });
+        }
         Ok(Written {
             rebuilt,
-            kept: keeper.finish(),
+            kept,
             left_behind: compact.left_behind().to_vec(),
             renumbered: compact.renumbers(),
             indexes_made: false,
+            findings: Vec::new(),
             flush_type: settings.flush_type,
         })
     }
@@ -380,7 +394,10 @@ impl<'j> Job<'j> {
     fn trouble(&self, error: &RebuildError) -> Error {
         let trouble = Trouble::new(error.jet(), error.to_string()).of(self.source.db.path());
         match error {
-            RebuildError::Source(_) | RebuildError::Tree { .. } | RebuildError::Row { .. } => trouble.advise(
+            RebuildError::Source(_)
+            | RebuildError::Tree { .. }
+            | RebuildError::Row { .. }
+            | RebuildError::Shadow(_) => trouble.advise(
                 "the database is damaged and was left as it is: 'exutil g' says where, 'exutil p' repairs it",
             ),
             RebuildError::Io(_) if error.jet() == JetError::DISK_FULL => {
@@ -422,7 +439,10 @@ impl<'j> Job<'j> {
 /// True when it is the database that does not do, and not a disk.
 fn is_about_content(error: &Error) -> bool {
     matches!(error, Error::Recovery(_))
-        && !matches!(error.jet(), JetError::DISK_FULL | JetError::DISK_IO)
+        && !matches!(
+            error.jet(),
+            JetError::DISK_FULL | JetError::DISK_IO | JetError::CATALOG_CORRUPTED
+        )
 }
 
 /// Pages that the space trees do not call free, the header's included; what cannot be read of them is taken for in use.

@@ -15,6 +15,8 @@ use crate::storage::Disk;
 
 /// What temporary files are called, but for the number of the process. [cli facts 1.1]
 pub(super) const TEMP: (&str, &str) = ("TEMPDFRG", ".EDB");
+/// What a database is called that waits beside the place that it is for.
+const WAITING: &str = ".TEMPDFRG.EDB";
 /// Ending of flush maps.
 pub(super) const MAP: &str = "jfm";
 
@@ -53,7 +55,7 @@ impl<'p> Place<'p> {
 
     /// Names that are to be given must be free.
     pub fn refuse_taken(&self) -> Result<()> {
-        let map = self.temp.with_extension(MAP);
+        let map = self.map_name();
         let named = [&self.temp, &map].into_iter().chain(&self.backup);
         for path in named {
             if self.disk.canonical(path)? == self.database {
@@ -93,7 +95,7 @@ impl<'p> Place<'p> {
 
     /// What a file that waits beside the database is called.
     pub fn waiting(&self) -> PathBuf {
-        with_ending(&self.database, ".TEMPDFRG.EDB")
+        with_ending(&self.database, WAITING)
     }
 
     /// Where sorting may spill to.
@@ -118,15 +120,19 @@ impl<'p> Place<'p> {
 
     /// Makes the new flush map, empty, beside the new file.
     pub fn create_map(&self) -> Result<TempFile<'p>> {
-        let path = if self.keep_temp || self.in_place() {
-            self.temp.with_extension(MAP)
+        TempFile::take_over(self.disk, self.map_name(), &self.database)
+    }
+
+    /// What the new flush map is called until it has its place.
+    fn map_name(&self) -> PathBuf {
+        let beside_temp = self.temp.with_extension(MAP);
+        let stays = self.keep_temp || self.in_place();
+        // The temporary file may be called as the database, but for its ending.
+        if stays && beside_temp != self.database.with_extension(MAP) {
+            beside_temp
         } else {
             self.waiting().with_extension(MAP)
-        };
-        if self.disk.exists(&path)? {
-            self.disk.remove(&path)?;
         }
-        TempFile::create(self.disk, path, &self.database)
     }
 
     /// True when the new file only has to be renamed.
@@ -153,34 +159,58 @@ impl<'p> Place<'p> {
         let disk = self.disk;
         if let Some(backup) = &self.backup {
             self.name_backup(backup)?;
-            report.backup = Some(backup.clone());
         }
-        let moving = |to: PathBuf| stages.stage(&Stage::Moving(self.temp.clone(), to));
-        moving(self.shown.clone());
-        let renamed = disk
-            .rename(temp.path(), &self.database)
-            .and_then(|()| disk.sync_dir(folder(&self.database)));
-        if let Err(error) = renamed {
-            return Err(self.undo_backup(error));
+        stages.stage(&Stage::Moving(self.temp.clone(), self.shown.clone()));
+        if let Err(error) = disk.rename(temp.path(), &self.database) {
+            // The original has its own name still: it needs no other.
+            if let Some(backup) = &self.backup {
+                let _ = disk.remove(backup);
+            }
+            return Err(error);
         }
-        stages.stage(&Stage::Moved);
         temp.keep();
-        report.new_file = Some(self.shown.clone());
-        let Some(map) = map else { return Ok(()) };
-        let place = self.database.with_extension(MAP);
-        let shown = self.shown.with_extension(MAP);
-        stages.stage(&Stage::Moving(self.temp.with_extension(MAP), shown.clone()));
-        self.name_backup_map(&place);
-        // Without it the database is whole: the engine makes another.
-        disk.rename(map.path(), &place)?;
-        disk.sync_dir(folder(&place))?;
         stages.stage(&Stage::Moved);
-        map.keep();
-        report.flush_map = Some(shown);
+        report.backup.clone_from(&self.backup);
+        report.new_file = Some(self.shown.clone());
+        disk.sync_dir(folder(&self.database))
+            .map_err(|error| self.not_durable(&error))?;
+        // Without a map the database is whole: the engine makes another.
+        if let Some(map) = map
+            && let Err(error) = self.put_map(map, stages, report)
+        {
+            report.map_trouble = Some(error.to_string());
+        }
         Ok(())
     }
 
-    /// Gives the original a second name, durably.
+    fn put_map(
+        &self,
+        map: TempFile<'p>,
+        stages: &dyn Stages,
+        report: &mut DefragReport,
+    ) -> Result<()> {
+        let place = self.database.with_extension(MAP);
+        let shown = self.shown.with_extension(MAP);
+        self.name_backup_map(&place);
+        self.disk.rename(map.path(), &place)?;
+        map.keep();
+        stages.stage(&Stage::Moving(self.temp.with_extension(MAP), shown.clone()));
+        stages.stage(&Stage::Moved);
+        report.flush_map = Some(shown);
+        self.disk.sync_dir(folder(&place))
+    }
+
+    fn not_durable(&self, error: &Error) -> Error {
+        let what = format!(
+            "the new file has the database's name, but whether that is durable is not known: {error}"
+        );
+        Trouble::new(error.jet(), what)
+            .of(&self.database)
+            .advise("see to the disk before the machine is switched off")
+            .into()
+    }
+
+    /// Gives the original a second name, durably; if that does not go well, it has none.
     fn name_backup(&self, backup: &Path) -> Result<()> {
         let disk = self.disk;
         match disk.hard_link(&self.database, backup) {
@@ -191,11 +221,8 @@ impl<'p> Place<'p> {
                 ) =>
             {
                 // Under another name until it is whole.
-                let part = with_ending(backup, ".part");
-                if disk.exists(&part)? {
-                    disk.remove(&part)?;
-                }
-                let copy = TempFile::create(disk, part, &self.database)?;
+                let part = with_ending(backup, WAITING);
+                let copy = TempFile::take_over(disk, part, &self.database)?;
                 let from = disk.open(&self.database)?;
                 copy_all(from.as_ref(), copy.storage(), (&self.database, copy.path()))?;
                 copy.sync()?;
@@ -204,7 +231,9 @@ impl<'p> Place<'p> {
             }
             linked => linked?,
         }
-        disk.sync_dir(folder(backup))
+        disk.sync_dir(folder(backup)).inspect_err(|_| {
+            let _ = disk.remove(backup);
+        })
     }
 
     /// The flush map of the original goes with it, where there is a name for it.
@@ -218,14 +247,6 @@ impl<'p> Place<'p> {
             // The engine makes another if this does not go well.
             let _ = self.disk.rename(map, &name);
         }
-    }
-
-    /// The original has its own name still: it needs no other.
-    fn undo_backup(&self, error: Error) -> Error {
-        if let Some(backup) = &self.backup {
-            let _ = self.disk.remove(backup);
-        }
-        error
     }
 }
 

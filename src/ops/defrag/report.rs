@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{DefragOptions, Space, Written};
 use crate::db::Database;
 use crate::format::ids::{PageSize, Pgno};
+use crate::problem::Finding;
 
 /// The result of a defragmentation.
 #[derive(Debug, Clone, Serialize)]
@@ -41,6 +42,9 @@ pub struct DefragReport {
     pub records_pruned: u64,
     /// Indexes were damaged and made anew.
     pub indexes_made: bool,
+    /// What the check of the old file found, where it was looked at because of them.
+    #[serde(skip)]
+    pub findings: Vec<Finding>,
     /// The new file was checked, and what it holds compared.
     pub verified: bool,
     /// Room that was asked for.
@@ -51,6 +55,8 @@ pub struct DefragReport {
     /// Its flush map.
     #[serde(serialize_with = "crate::storage::path_text")]
     pub flush_map: Option<PathBuf>,
+    /// Why the new flush map did not get its place; the database has its own by then, and the engine makes another map.
+    pub map_trouble: Option<String>,
     /// Where the original is now.
     #[serde(serialize_with = "crate::storage::path_text")]
     pub backup: Option<PathBuf>,
@@ -80,6 +86,8 @@ impl DefragReport {
             counts_corrected: 0,
             records_pruned: 0,
             indexes_made: false,
+            findings: Vec::new(),
+            map_trouble: None,
             verified: false,
             space,
             new_file: None,
@@ -98,6 +106,7 @@ impl DefragReport {
             left_behind,
             renumbered,
             indexes_made,
+            findings,
             flush_type: _,
         } = written;
         self.bytes_after = rebuilt.bytes;
@@ -110,6 +119,7 @@ impl DefragReport {
         self.counts_corrected = kept.counts_corrected;
         self.records_pruned = kept.records_pruned;
         self.indexes_made = *indexes_made;
+        self.findings.clone_from(findings);
     }
 }
 

@@ -45,6 +45,9 @@ pub(super) fn verify(new: &NewFile<'_>, written: &Written, stages: &dyn Stages) 
     if let Some(wrong) = report.findings.iter().find(is_error) {
         return Err(not_sound(wrong));
     }
+    if report.findings_not_kept > 0 {
+        return Err(differs("any", 0, 0));
+    }
     same_schema(new.before, &Schema::read(&db), &written.left_behind)?;
     compare(&report, written)
 }
@@ -68,14 +71,13 @@ fn compare(report: &CheckReport, written: &Written) -> Result<()> {
             }
         }
     }
-    match written
-        .rebuilt
-        .roots
-        .keys()
-        .find(|objid| !is_known(**objid, &seen, expected))
-    {
+    match expected.keys().find(|objid| !seen.contains(objid)) {
         None => Ok(()),
-        Some(objid) => Err(differs(&format!("object {objid}"), 0, 0)),
+        Some(objid) => Err(differs(
+            &format!("object {objid}"),
+            0,
+            expected[objid].count,
+        )),
     }
 }
 
@@ -147,15 +149,6 @@ fn same_schema(before: &Schema, after: &Schema, left_behind: &[String]) -> Resul
 
 const CATALOG: u32 = Objid::CATALOG.get();
 const SHADOW: u32 = Objid::CATALOG_SHADOW.get();
-
-/// Trees of which the check sums nothing up are those of a streaming file and of the database itself.
-fn is_known(
-    objid: Objid,
-    seen: &BTreeSet<Objid>,
-    expected: &std::collections::BTreeMap<Objid, crate::digest::Sum>,
-) -> bool {
-    seen.contains(&objid) || objid.get() <= SHADOW || !expected.contains_key(&objid)
-}
 
 fn not_sound(finding: &Finding) -> Error {
     let info = finding.problem.info();
