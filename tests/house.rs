@@ -54,8 +54,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "ops",
         &[
-            "check", "compact", "db", "digest", "error", "format", "jet", "log", "problem",
-            "progress", "rebuild", "recover", "repair", "salvage", "storage", "tree", "undo",
+            "check", "compact", "db", "error", "format", "jet", "log", "problem", "progress",
+            "rebuild", "recover", "repair", "salvage", "storage", "tree", "undo",
         ],
     ),
     (
