@@ -495,9 +495,14 @@ fn a_damaged_index_is_made_anew() {
     for page in [index.root, leaf(&bytes, index.root, 3)] {
         let mut harmed = bytes.clone();
         noise_at(&mut harmed, page, PageSize::K4);
-        let scene = Scene::new(&harmed);
+        let mut scene = Scene::new(&harmed);
+        scene.options.dry_run = true;
+        let plan = scene.run().unwrap();
+        assert!(plan.indexes_made && scene.bytes() == harmed, "{plan:?}");
+        scene.options.dry_run = false;
         let report = scene.run().unwrap();
         assert!(report.indexes_made && report.verified, "{report:?}");
+        assert_eq!(report.bytes_after, plan.bytes_after);
         let after = walk::check(&scene.bytes());
         for (tree, old) in content
             .iter()

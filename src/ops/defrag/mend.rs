@@ -9,7 +9,6 @@ use crate::check::{self, CheckOptions, CheckReport};
 use crate::compact::Kept;
 use crate::error::Result;
 use crate::format::ids::Pgno;
-use crate::ops::temp_file::TempFile;
 use crate::problem::{Finding, Problem, Severity};
 use crate::repair::{Losses, RepairOptions, Scratch, rewrite as rewrite_all};
 use crate::salvage::Inventory;
@@ -20,7 +19,7 @@ const SORT_MEMORY: usize = 128 << 20;
 
 /// Writes the new file with what a repair would keep, if that is everything; `None` when it is not, or when nothing is wrong
 /// with the old file's indexes.
-pub(super) fn rewrite(job: &Job<'_>, temp: &TempFile<'_>) -> Result<Option<Written>> {
+pub(super) fn rewrite(job: &Job<'_>, new: &dyn Storage) -> Result<Option<Written>> {
     let db = &job.source.db;
     job.stages.stage(&Stage::MakingIndexes);
     let options = CheckOptions {
@@ -60,7 +59,7 @@ pub(super) fn rewrite(job: &Job<'_>, temp: &TempFile<'_>) -> Result<Option<Writt
         memory: SORT_MEMORY,
         scratch: &scratch,
     };
-    let out = (temp.storage(), None);
+    let out = (new, None);
     let written = rewrite_all(db, &inventory, &report, &options, out, job.stages);
     let written = written.map_err(|error| job.trouble(&error))?;
     if loses(&written.losses) {

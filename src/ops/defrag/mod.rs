@@ -264,9 +264,18 @@ impl<'j> Job<'j> {
         let mut report = DefragReport::new(self.options, db, space);
         if self.options.dry_run {
             self.stages.stage(&Stage::Copying);
-            let written = self
-                .write(&Discard::default())
-                .map_err(|error| self.trouble(&error))?;
+            let nowhere = Discard::default();
+            let written = match self.write(&nowhere) {
+                Ok(written) => written,
+                Err(error) => {
+                    let error = self.trouble(&error);
+                    let mended = match is_about_content(&error) {
+                        true => mend::rewrite(self, &nowhere)?,
+                        false => None,
+                    };
+                    mended.ok_or(error)?
+                }
+            };
             report.note(&written);
             return Ok(report);
         }
@@ -295,7 +304,7 @@ impl<'j> Job<'j> {
         };
         // Nothing but indexes may be wrong.
         let temp = self.place.create_temp()?;
-        match mend::rewrite(self, &temp)? {
+        match mend::rewrite(self, temp.storage())? {
             Some(written) => self.finish(temp, written, header),
             None => Err(error),
         }
