@@ -176,7 +176,7 @@ fn read(sound: &Sound<'_>) -> Result<Vec<OldRow>, RebuildError> {
 fn agrees_with_shadow(sound: &Sound<'_>, rows: &[OldRow]) -> Result<(), RebuildError> {
     let layout = layout(sound)?;
     let mut wrong = 0;
-    let read = sound.shadow(&mut |node| {
+    sound.shadow(&mut |node| {
         let found = rows.binary_search_by(|row| row.key[..].cmp(node.key));
         let same = found.is_ok_and(|at| {
             let (row, copy) = (&rows[at], CatalogRow::with_layout(node.data, layout));
@@ -184,9 +184,9 @@ fn agrees_with_shadow(sound: &Sound<'_>, rows: &[OldRow]) -> Result<(), RebuildE
         });
         wrong += u64::from(!same);
     });
-    match (read, wrong) {
-        (Ok(()), 1..) => Err(RebuildError::Shadow(wrong)),
-        _ => Ok(()),
+    match wrong {
+        0 => Ok(()),
+        _ => Err(RebuildError::Shadow(wrong)),
     }
 }
 

@@ -10,12 +10,10 @@ use crate::format::ids::{Objid, PageSize, Pgno};
 use crate::format::page::{Page, PageFlags};
 use crate::jet::JetError;
 use crate::tree::ahead;
-use crate::tree::walk::Failure;
+use crate::tree::walk::{Failure, for_each_node};
 
 /// Words for the catalog.
 const CATALOG: &str = "MSysObjects";
-/// And for its shadow.
-const SHADOW: &str = "MSysObjectsShadow";
 
 /// A sound database as a source.
 #[derive(Debug, Clone, Copy)]
@@ -52,16 +50,17 @@ impl<'d> Sound<'d> {
         })
     }
 
-    /// Shows the rows of the shadow of the catalog in key order.
-    ///
-    /// # Errors
-    /// When a page of it cannot be used.
-    pub fn shadow(&self, show: &mut dyn FnMut(Node<'_>)) -> Result<(), SourceError> {
-        let tree = (SHADOW_ROOT, Objid::CATALOG_SHADOW, SHADOW);
-        self.live(tree, &mut |node| {
-            show(node);
-            ControlFlow::Continue(())
-        })
+    /// Shows the rows of the shadow of the catalog, as far as its pages can be read.
+    pub fn shadow(&self, show: &mut dyn FnMut(Node<'_>)) {
+        let mut key = Vec::new();
+        let each = |_, page: Page<'_>, node: crate::format::page::Node<'_>| {
+            if page.objid() == Objid::CATALOG_SHADOW {
+                node.key_into(&mut key);
+                let data = node.data;
+                show(Node { key: &key, data });
+            }
+        };
+        for_each_node(self.db, SHADOW_ROOT, each, |_, _| {});
     }
 
     /// Shows the live nodes of a tree.

@@ -103,7 +103,7 @@ struct Done;
 
 impl Reader<'_> {
     fn read(&mut self, root: Pgno) -> Result<(), Done> {
-        self.down(root, 0)?;
+        self.down(root, 0, true)?;
         self.hand_over()?;
         match self.last {
             // A leaf that no parent names any more.
@@ -112,19 +112,24 @@ impl Reader<'_> {
         }
     }
 
-    fn down(&mut self, pgno: Pgno, depth: usize) -> Result<(), Done> {
+    /// `edge`: the page is the last of its level, whose last key is open.
+    fn down(&mut self, pgno: Pgno, depth: usize, edge: bool) -> Result<(), Done> {
         let mut bytes = PageBytes::new(self.db.page_size());
         let page = match self.inner(pgno, depth, &mut bytes) {
             Ok(page) => page,
             Err(failure) => return self.fail(pgno, failure),
         };
         let above_leaves = page.flags().any(PageFlags::PARENT_OF_LEAF);
-        for line in 0..page.node_count() {
-            let Some(child) = page.node(line).ok().as_ref().and_then(child_of) else {
+        let count = page.node_count();
+        for line in 0..count {
+            let last = edge && line + 1 == count;
+            let node = page.node(line).ok();
+            let node = node.filter(|node| (node.key_len() == 0) == last);
+            let Some(child) = node.as_ref().and_then(child_of) else {
                 return self.fail(pgno, Failure::BadChild(line));
             };
             if !above_leaves {
-                self.down(child, depth + 1)?;
+                self.down(child, depth + 1, last)?;
                 continue;
             }
             if let Err(failure) = self.count() {
@@ -239,11 +244,13 @@ impl Reader<'_> {
         let page = Page::new(bytes, self.db.page_size());
         let page = page.ok_or(Failure::Page(PageError::Beyond))?;
         self.own(page)?;
-        if page.flags().is_leaf() {
-            Ok(())
-        } else {
-            Err(Failure::WrongLevel)
+        if !page.flags().is_leaf() {
+            return Err(Failure::WrongLevel);
         }
+        if page.node_count() == 0 {
+            return Err(Failure::Empty);
+        }
+        Ok(())
     }
 }
 

@@ -44,6 +44,9 @@ pub enum Failure {
     /// A leaf above the lowest level, or an inner page on it.
     #[error("page is of another level of the tree")]
     WrongLevel,
+    /// A leaf without a node, which no tree has but as its root.
+    #[error("leaf is empty")]
+    Empty,
     /// Leaves that are not linked in the order in which their parents name them.
     #[error("leaf is not linked with its neighbours, but with page {0}")]
     Links(Pgno),

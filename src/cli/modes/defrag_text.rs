@@ -40,7 +40,7 @@ pub(super) fn layout(report: &DefragReport, for_people: bool) -> Layout {
     }
     if let Some(trouble) = &report.map_trouble {
         out.text(format!(
-            "The new flush map did not get its place ({trouble}); the engine makes another."
+            "The new flush map may not have its place ({trouble}); the engine then makes another."
         ));
     }
     if let Some(backup) = &report.backup {

@@ -86,6 +86,13 @@ fn may_be_wrong(finding: &Finding, pages: &BTreeSet<Pgno>) -> bool {
     if leads_there {
         return true;
     }
+    // An entry without a record tells of a record that is lost: a repair tells which, and is asked for.
+    if matches!(
+        finding.problem,
+        Problem::IndexEntryExtra | Problem::IndexMismatch
+    ) {
+        return false;
+    }
     // What the catalog says must be certain.
     let of_catalog = finding.problem.info().code.starts_with('K')
         || finding.place.table.as_deref() == Some("MSysObjects");

@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use super::report::DefragReport;
 use super::{DefragOptions, Stage, Stages};
 use crate::error::{Error, Result, Trouble};
+use crate::format::filekind::FileKind;
+use crate::format::flushmap::PAGE;
 use crate::jet::JetError;
+use crate::ops::identify::identify;
 use crate::ops::temp_file::{Space, TempFile, copy_all, folder, same_folder, space, with_ending};
 use crate::storage::Disk;
 
@@ -55,6 +58,12 @@ impl<'p> Place<'p> {
 
     /// Names that are to be given must be free.
     pub fn refuse_taken(&self) -> Result<()> {
+        if self.keep_temp
+            && let Some(backup) = &self.backup
+        {
+            let what = "with /p the original keeps its name, and needs no other";
+            return Err(refused(backup, JetError::INVALID_PARAMETER, what));
+        }
         let map = self.map_name();
         let named = [&self.temp, &map].into_iter().chain(&self.backup);
         for path in named {
@@ -191,6 +200,10 @@ impl<'p> Place<'p> {
     ) -> Result<()> {
         let place = self.database.with_extension(MAP);
         let shown = self.shown.with_extension(MAP);
+        if self.disk.exists(&place)? && !self.is_map(&place)? {
+            let exists = io::ErrorKind::AlreadyExists.into();
+            return Err(Error::io(&place, "take the place of", exists));
+        }
         self.name_backup_map(&place);
         self.disk.rename(map.path(), &place)?;
         map.keep();
@@ -198,6 +211,14 @@ impl<'p> Place<'p> {
         stages.stage(&Stage::Moved);
         report.flush_map = Some(shown);
         self.disk.sync_dir(folder(&place))
+    }
+
+    /// True for a flush map, or what is left of one.
+    fn is_map(&self, path: &Path) -> Result<bool> {
+        let start = self.disk.open(path)?.read_start(PAGE.bytes());
+        let start = start.map_err(|error| Error::io(path, "read", error))?;
+        let blank = start.iter().all(|byte| *byte == 0);
+        Ok(blank || matches!(identify(&start), FileKind::FlushMap))
     }
 
     fn not_durable(&self, error: &Error) -> Error {
