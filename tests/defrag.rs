@@ -991,7 +991,7 @@ fn names_that_are_taken_are_refused() {
 }
 
 #[test]
-fn an_error_of_the_disk_is_no_reason_to_mend() {
+fn an_empty_file_is_no_database() {
     let scene = Scene::new(b"");
     let error = scene.run().unwrap_err();
     assert!(matches!(error, Error::NoDatabaseHeader { .. }), "{error}");

@@ -239,16 +239,3 @@ fn full_at_every_step() {
         scene.healed(&disk, &new, &what);
     });
 }
-
-/// The same when it is only full for a moment: nothing is left behind.
-#[test]
-fn full_and_cleared_up() {
-    let scene = Scene::new();
-    let (_, steps) = scene.whole();
-    let disk = scene.disk();
-    let full = Crash::failing(disk.clone(), steps / 3, io::ErrorKind::StorageFull);
-    scene.run(&full).unwrap_err();
-    let disk = scene.disk();
-    let error = scene.run(&disk);
-    assert!(error.is_ok());
-}

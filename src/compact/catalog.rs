@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use super::OldIds;
 use crate::db::catalog::{CatalogRow, Schema, Table};
 use crate::format::ids::Objid;
 use crate::format::page::PageFlags;
@@ -35,7 +34,8 @@ pub(super) struct NewRow {
 pub(super) struct NewCatalog {
     /// In the order of their keys.
     pub rows: Vec<NewRow>,
-    old: OldIds,
+    /// Object ids of before by those of now.
+    old: BTreeMap<Objid, Objid>,
     /// Names of tables that are left behind.
     pub dropped: Vec<String>,
     pub renumbered: bool,

@@ -8,7 +8,7 @@ use crate::digest::{Content, Sum};
 use crate::format::ids::Objid;
 use crate::format::lv::{Lid, LvKey, LvPart, LvRoot};
 use crate::format::page::PageFlags;
-use crate::format::record::prune::{ColumnSet, without_columns};
+use crate::format::record::prune::without_columns;
 use crate::format::record::{Instance, Record, RecordFault, RecordLayout};
 use crate::rebuild::{Source as _, TreeInfo, TreeKind, Verdict};
 
@@ -47,7 +47,6 @@ struct OfTable {
     /// The table; null before the first.
     objid: Objid,
     content: Content,
-    deleted: ColumnSet,
     layout: RecordLayout,
     has_long_values: bool,
     references: References,
@@ -80,7 +79,6 @@ impl<'c, 'd> Keeper<'c, 'd> {
             table: OfTable {
                 objid: Objid::default(),
                 content: Content::default(),
-                deleted: ColumnSet::default(),
                 layout: RecordLayout::Small,
                 has_long_values: false,
                 references: References::default(),
@@ -156,7 +154,6 @@ impl<'c, 'd> Keeper<'c, 'd> {
         of.has_long_values = table.is_some_and(|table| table.long_values.is_some());
         let schema = &self.compact.schema;
         of.content = table.map_or_else(Content::default, |table| Content::new(schema, table));
-        of.deleted = table.map_or_else(ColumnSet::default, |table| schema.deleted_columns(table));
     }
 
     fn record(
@@ -170,8 +167,9 @@ impl<'c, 'd> Keeper<'c, 'd> {
         self.tree
             .sum
             .add(of.content.record(key, data, of.layout), 1);
-        let pruned = !of.deleted.is_empty()
-            && without_columns(data, of.layout, &of.deleted, changed).unwrap_or(false);
+        let deleted = of.content.deleted();
+        let pruned = !deleted.is_empty()
+            && without_columns(data, of.layout, deleted, changed).unwrap_or(false);
         let data = if pruned { &changed[..] } else { data };
         if of.has_long_values
             && let Err(fault) = of.refer(data)

@@ -17,7 +17,6 @@ mod catalog;
 mod keeper;
 mod references;
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::db::Database;
@@ -140,6 +139,3 @@ impl Source for Compact<'_> {
         self.sound.nodes(&self.old_tree(tree), show)
     }
 }
-
-/// Object ids of before by those of now.
-type OldIds = BTreeMap<Objid, Objid>;

@@ -46,6 +46,12 @@ impl Content {
         }
     }
 
+    /// Columns that are deleted.
+    #[must_use]
+    pub const fn deleted(&self) -> &ColumnSet {
+        &self.deleted
+    }
+
     /// Hash of a record under its key.
     #[must_use]
     pub fn record(&self, key: &[u8], data: &[u8], layout: RecordLayout) -> u128 {

@@ -12,7 +12,7 @@
 //! * Only the catalogs' first extents, whose size is fixed, may have free pages, and the end of the file as many as
 //!   [`Options::spare_pages`] asks for.
 //!
-//! Memory: the catalog once, some pages a tree level, and one buffer of 1 MiB; nothing a row.
+//! Memory: the catalog once, some pages a tree level, and some buffers of 1 MiB that wait to be written; nothing a row.
 
 mod catalog;
 pub mod objids;

@@ -1,5 +1,6 @@
 //! The lines of `d`.
 
+use super::new_file_text::{backup_note, rooms};
 use crate::cli::layout::Layout;
 use crate::ops::defrag::{DefragReport, Stage};
 
@@ -46,16 +47,7 @@ pub(super) fn layout(report: &DefragReport, for_people: bool) -> Layout {
     if let Some(backup) = &report.backup {
         out.text(format!("Database as it was: {}", backup.display()));
     }
-    for line in [
-        "",
-        "Note:",
-        "  It is recommended that you immediately perform a full backup",
-        "  of this database. If you restore a backup made before the",
-        "  defragmentation, the database will be rolled back to the state",
-        "  it was in at the time of that backup.",
-    ] {
-        out.spacing(line);
-    }
+    backup_note(&mut out, "defragmentation");
     out
 }
 
@@ -65,16 +57,8 @@ fn plan(out: &mut Layout, report: &DefragReport) {
         report.bytes_after, report.bytes_before
     ));
     left_behind(out, report);
-    for space in &report.space {
-        let free = space
-            .free
-            .map_or_else(|| "?".to_owned(), |free| free.to_string());
-        out.text(format!(
-            "Room in {}: {} bytes needed, {free} free",
-            space.folder.display(),
-            report.bytes_after
-        ));
-    }
+    // Of which the exact number is known by now.
+    rooms(out, &report.space, |_| report.bytes_after);
     out.text("This is the plan: nothing was changed. 'exutil d' without --dry-run does it.");
 }
 

@@ -18,6 +18,7 @@ mod log_text;
 mod logs;
 mod meta;
 mod meta_text;
+mod new_file_text;
 mod node_text;
 mod page;
 mod page_text;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::integrity::{finding_line, name_findings, not_up_to_date};
+use super::new_file_text::{backup_note, rooms};
 use crate::cli::layout::Layout;
 use crate::format::dbheader::DbState;
 use crate::ops::repair::{Outcome, RepairFileOptions, RepairReport, Stage};
@@ -91,17 +92,8 @@ pub(super) fn layout(report: &RepairReport, options: &RepairFileOptions) -> Layo
         out.text(format!("{} was not written.", to.display()));
     }
     places(&mut out, report);
-    for line in [
-        "",
-        "Note:",
-        "  It is recommended that you immediately perform a full backup",
-        "  of this database. If you restore a backup made before the",
-        "  repair, the database will be rolled back to the state",
-        "  it was in at the time of that backup.",
-    ] {
-        if !report.dry_run {
-            out.spacing(line);
-        }
+    if !report.dry_run {
+        backup_note(&mut out, "repair");
     }
     out
 }
@@ -167,16 +159,7 @@ fn places(out: &mut Layout, report: &RepairReport) {
         out.text(format!("To take this back: exutil undo {}", undo.display()));
     }
     if report.dry_run {
-        for space in &report.space {
-            let free = space
-                .free
-                .map_or_else(|| "?".to_owned(), |free| free.to_string());
-            out.text(format!(
-                "Room in {}: {} bytes needed, {free} free",
-                space.folder.display(),
-                space.needed
-            ));
-        }
+        rooms(out, &report.space, |space| space.needed);
     }
 }
 

@@ -87,8 +87,7 @@ fn judge(place: &Place<'_>, path: &Path, found: &mut Found) -> Result<()> {
 /// A flush map whose database has got its place already gets its own; one without a database is of no use.
 fn adopt(place: &Place<'_>, db: &Database, map: &Path, found: &mut Found) -> Result<()> {
     let disk = place.disk();
-    let database = [TEMP.1.trim_start_matches('.'), "edb"];
-    for ending in database {
+    for ending in [TEMP.1.trim_start_matches('.'), "edb"] {
         if disk.exists(&map.with_extension(ending))? {
             return Ok(());
         }

@@ -72,7 +72,7 @@ pub(super) fn rewrite(job: &Job<'_>, new: &dyn Storage) -> Result<Option<Written
         left_behind: Vec::new(),
         renumbered: false,
         indexes_made: true,
-        findings: report.findings.clone(),
+        findings: report.findings,
         // Repair writes for no map.
         flush_type: 0,
     }))

@@ -20,7 +20,7 @@ use std::time::SystemTime;
 
 use crate::compact::{Compact, Keeper, Kept};
 use crate::db::Database;
-use crate::db::catalog::Schema;
+use crate::db::catalog::{CATALOG_ROOT, Schema};
 use crate::db::flush_map::FlushMap;
 use crate::db::space::ObjectSpace;
 use crate::error::{Error, Result, Trouble};
@@ -167,7 +167,7 @@ impl Source {
         let before = state_of(storage.as_ref()).map_err(io)?;
         let mut db = Database::from_storage(storage, path, options.page_size)?;
         require_clean(&db)?;
-        if db.last_page().get() < CATALOG_ROOT {
+        if db.last_page() < CATALOG_ROOT {
             let what = format!("the file ends with page {}: no catalog", db.last_page());
             return Err(Trouble::new(JetError::FILE_IO_BEYOND_EOF, what)
                 .of(path)
@@ -196,9 +196,6 @@ impl Source {
             .into())
     }
 }
-
-/// Root of the catalog. [format notes 5.9]
-const CATALOG_ROOT: u32 = 4;
 
 fn state_of(storage: &dyn Storage) -> std::io::Result<(u64, Option<SystemTime>)> {
     Ok((storage.len()?, storage.modified().ok().flatten()))
