@@ -25,6 +25,7 @@ pub mod repair;
 pub mod salvage;
 pub mod sorting;
 pub mod storage;
+pub mod store;
 pub mod tree;
 pub mod undo;
 

@@ -18,7 +18,7 @@ fn document_modes() -> impl Iterator<Item = &'static exutil::cli::spec::ModeSpec
 fn takes_database(mode: &str) -> bool {
     matches!(
         mode,
-        "mh" | "m" | "mm" | "ms" | "k" | "g" | "export" | "p" | "d"
+        "mh" | "m" | "mm" | "ms" | "k" | "g" | "export" | "p" | "d" | "isinteg"
     )
 }
 
@@ -28,6 +28,10 @@ fn words<'w>(mode: &'w str, rest: &[&'w str]) -> Vec<&'w str> {
     words.extend(rest);
     if mode == "p" {
         words.push("--dry-run");
+    }
+    // The sample is a database, but no store that could pass.
+    if mode == "isinteg" {
+        words.push("--test=structure");
     }
     words
 }

@@ -52,17 +52,23 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("damage", &["db", "format", "problem", "storage"]),
     (
+        "store",
+        &[
+            "db", "format", "progress", "repair", "sorting", "storage", "tree",
+        ],
+    ),
+    (
         "ops",
         &[
             "check", "compact", "db", "error", "format", "jet", "log", "problem", "progress",
-            "rebuild", "recover", "repair", "salvage", "storage", "tree", "undo",
+            "rebuild", "recover", "repair", "salvage", "storage", "store", "tree", "undo",
         ],
     ),
     (
         "cli",
         &[
             "check", "db", "error", "format", "jet", "log", "ops", "problem", "progress", "repair",
-            "salvage",
+            "salvage", "storage", "store",
         ],
     ),
 ];
@@ -78,6 +84,8 @@ const FILE_SYSTEM: &[(&str, &str)] = &[
         "src/cli/modes/integrity.rs",
         "writes the report where asked",
     ),
+    ("src/cli/modes/isinteg.rs", "reads a profile of the user's"),
+    ("src/cli/modes/isinteg_log.rs", "writes the log where asked"),
     ("src/cli/modes/log_csv.rs", "creates the file of ml --csv"),
     ("src/log/names.rs", "lists a folder of logs"),
     (

@@ -11,6 +11,8 @@
 
 mod samples;
 mod scatter;
+#[allow(dead_code, reason = "tests use the rest")]
+mod stores;
 
 use std::error::Error;
 use std::fs::File;
@@ -39,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn write_samples(dir: &Path) -> Result<(), Box<dyn Error>> {
-    for (name, bytes) in samples::all()? {
+    for (name, bytes) in samples::all()?.into_iter().chain(stores::all()?) {
         std::fs::write(dir.join(name), bytes)?;
     }
     Ok(())

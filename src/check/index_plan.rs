@@ -9,7 +9,9 @@ use crate::format::ids::PageSize;
 use crate::format::keys::{
     IndexRules, IndexSegment, KeyLimits, RowValues, SegmentType, TupleLimits, max_key,
 };
-use crate::format::record::{Field, Instance, MultiValue, Record, RecordFault, TaggedValue};
+use crate::format::record::{
+    ColumnChange, Field, Instance, MultiValue, Record, RecordFault, TaggedValue,
+};
 use crate::format::schema::{Coltyp, Fid, FidKind, KeySegment, column_flags, index_flags};
 use crate::format::value::CodePage;
 
@@ -153,6 +155,37 @@ impl Plan {
             },
             comparable,
         }
+    }
+
+    /// True when these changes of columns make the entries of a record other ones: the views show it before and after.
+    pub fn is_changed(
+        &self,
+        rules: &IndexRules,
+        changes: &[ColumnChange],
+        (before, after): (&RowView<'_, '_>, &RowView<'_, '_>),
+    ) -> bool {
+        let touched = |fid: Fid| {
+            let slot = self.slots.get(usize::from(fid.get()));
+            slot.is_some_and(|slot| {
+                let tagged = slot.fid.kind() == FidKind::Tagged;
+                changes.iter().any(|change| {
+                    change.fid == slot.fid && (!tagged || change.derived == slot.derived)
+                })
+            })
+        };
+        let same = |fid: Fid| {
+            let known = !before.unknown.contains(&fid) && !after.unknown.contains(&fid);
+            let count = before.count(fid);
+            let mut values = 0..count;
+            known
+                && count == after.count(fid)
+                && values.all(|at| before.value(fid, at) == after.value(fid, at))
+        };
+        let segments = rules.segments.iter().map(|segment| segment.fid);
+        let conditions = rules.conditions.iter().map(|condition| condition.fid);
+        segments
+            .chain(conditions)
+            .any(|fid| touched(fid) && !same(fid))
     }
 
     /// The slot of a column, as a number that the rules take for a column id.

@@ -102,6 +102,9 @@ fn closing_sections(mode: Option<&ModeSpec>, see: impl Iterator<Item = String>) 
         out.text([bold(line)]);
         out.text([roman(comes_out.trim())]);
     }
+    if mode.is_some_and(|mode| mode.name == "isinteg") {
+        super::isinteg_manual::add(&mut out);
+    }
     out.control("SH", ["EXIT STATUS"]);
     for (status, text) in ExitStatus::ALL {
         out.control("TP", []);
@@ -149,7 +152,7 @@ pub fn problem_table() -> String {
          letter is the stage: C checkpoint, F file, H header, L log, P page. A note says that \
          nothing is wrong; after a warning nothing is lost; an error is damage. The JET number is \
          the engine's for this problem; what a run ends with is in the closing line. What a repair \
-         does is told here although no mode repairs yet.\n\n\
+         does is what `p` does.\n\n\
          | code | severity | JET number | problem | repair | what a repair loses |\n\
          |---|---|---|---|---|---|\n",
     );

@@ -10,6 +10,7 @@ pub mod spec;
 
 mod command;
 mod escape;
+mod isinteg_manual;
 mod layout;
 mod modes;
 mod progress;

@@ -5,6 +5,7 @@
 //! caller, so that this stays a pure translation.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use super::spec::{ModeSpec, OptionSpec, Value, mode};
 
@@ -41,11 +42,17 @@ pub fn normalize(
     exists: &dyn Fn(&OsStr) -> bool,
 ) -> Result<Normalized, UsageError> {
     let program = OsString::from("exutil");
-    let Some((_, rest)) = args.split_first() else {
+    let Some((called, rest)) = args.split_first() else {
         return Ok(Normalized {
             args: vec![program],
         });
     };
+    // By a link of that name; all of the original's switches are options of the mode.
+    if is_isinteg(called) {
+        let mode = [program, "isinteg".into()];
+        let args: Vec<OsString> = mode.into_iter().chain(rest.iter().cloned()).collect();
+        return normalize(&args, exists);
+    }
     let Some((first, rest)) = rest.split_first() else {
         return Ok(Normalized {
             args: vec![program],
@@ -82,6 +89,11 @@ pub fn normalize(
         options.extend(files);
     }
     Ok(Normalized { args: options })
+}
+
+fn is_isinteg(called: &OsStr) -> bool {
+    let name = Path::new(called).file_stem().unwrap_or_default();
+    name.eq_ignore_ascii_case("isinteg")
 }
 
 /// The mode that the first argument names. With a switch character only the first letter counts, as
@@ -146,6 +158,10 @@ fn names_a_page(arg: &OsStr) -> bool {
     matches!(letter.to_ascii_lowercase(), b'p' | b'n' | b'i')
         && (first.is_ascii_digit() || matches!(first, b'-' | b':' | b'['))
         && !text[1..].contains(['/', '.'])
+}
+
+fn ends_in_comma(value: &OsStr) -> bool {
+    value.as_encoded_bytes().ends_with(b",")
 }
 
 fn dump_letter(arg: &OsStr) -> Option<char> {
@@ -291,6 +307,12 @@ impl Translator<'_> {
                 } else {
                     self.value(option, OsStr::new(glued))
                 };
+                // `-test folder, message`, as the usage of Isinteg has it.
+                let mut value = value;
+                while option.long == "test" && ends_in_comma(&value) {
+                    let Some(next) = args.next() else { break };
+                    value.push(next);
+                }
                 self.option(option.long, &value);
             }
         }

@@ -2,6 +2,8 @@
 
 pub mod catalog;
 pub mod flush_map;
+pub mod leaves;
+pub mod long_values;
 pub mod space;
 
 use std::path::{Path, PathBuf};

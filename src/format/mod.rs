@@ -19,6 +19,7 @@ pub mod record;
 pub mod restore_env;
 pub mod schema;
 pub mod stamp;
+pub mod store;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod trailer;

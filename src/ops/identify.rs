@@ -21,6 +21,22 @@ pub fn open(path: &std::path::Path) -> Result<(FileStorage, Vec<u8>, FileKind)> 
     Ok((file, start, kind))
 }
 
+/// Refuses what is a file of the engine, but no database.
+///
+/// # Errors
+/// [`Error::WrongFileType`] for a streaming file; of other kinds the lack of a header tells.
+pub fn refuse_streaming(path: &std::path::Path, start: &[u8]) -> Result<()> {
+    let kind = identify(start);
+    if let FileKind::Streaming { .. } = kind {
+        return Err(Error::WrongFileType {
+            path: path.to_owned(),
+            found: kind.words(),
+            mode: "mh",
+        });
+    }
+    Ok(())
+}
+
 /// A bad sector somewhere in the first 64 KiB must not hide a good header: what cannot be read is
 /// taken as zero, as long as anything can.
 fn read_start_piecewise(file: &FileStorage) -> std::io::Result<Vec<u8>> {

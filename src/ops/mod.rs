@@ -1,5 +1,6 @@
 //! What a user asks for, one file per operation: options in, report out. Nothing here prints.
 
+pub mod amend;
 mod catalog_read;
 pub mod checkpoint;
 pub mod checksum;
@@ -12,6 +13,7 @@ pub mod flushmap;
 pub mod headers;
 pub mod identify;
 pub mod integrity;
+pub mod isinteg;
 pub mod log_checks;
 pub mod log_records;
 pub mod logs;
@@ -21,6 +23,7 @@ mod new_header;
 pub mod page_dump;
 pub mod recover;
 pub mod repair;
+mod replace;
 pub mod replay_io;
 pub mod required_logs;
 pub mod restore;

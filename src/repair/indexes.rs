@@ -11,12 +11,21 @@ use crate::db::catalog::Index;
 use crate::db::{Database, PageBytes};
 use crate::format::ids::Pgno;
 use crate::format::keys::{KeyEnd, LearnedSortKeys, NoSortKeys, SortKeys, SortOrder};
-use crate::format::record::{Record, RecordLayout};
+use crate::format::record::{ColumnChange, Record, RecordLayout};
 use crate::format::schema::index_flags;
 use crate::rebuild::Node;
 use crate::salvage::{SalvageOptions, SalvagedTree, TreeKind};
 use crate::sorting::{Sorted, Sorter};
 use crate::tree::walk::seek;
+
+/// Memory for the texts of one row.
+const OWN_MEMORY: usize = 1 << 20;
+/// Texts are found as they were seen, and nothing is put together.
+const NO_ORDER: SortOrder<'static> = SortOrder {
+    lcid: 0,
+    locale: None,
+    map_flags: 0,
+};
 
 /// One index that is being made.
 pub(super) struct IndexWork {
@@ -49,6 +58,15 @@ pub(super) struct Row<'a, 'p, 'r> {
     pub bookmark: &'a [u8],
     pub data: &'a [u8],
     pub view: &'a RowView<'p, 'r>,
+    /// How it was, and what was changed in it.
+    pub before: Option<Before<'a, 'p, 'r>>,
+}
+
+/// A row that was changed, before that.
+#[derive(Clone, Copy)]
+pub(super) struct Before<'a, 'p, 'r> {
+    pub view: &'a RowView<'p, 'r>,
+    pub changes: &'a [ColumnChange],
 }
 
 impl IndexWork {
@@ -108,6 +126,11 @@ impl IndexWork {
             return failed;
         };
         self.report.stale += survivors.advance(row.bookmark)?;
+        if let Some(before) = &row.before
+            && plan.is_changed(&planned.rules, before.changes, (before.view, row.view))
+        {
+            return self.changed_record(plan, row, before);
+        }
         if self.report.method == IndexMethod::Copied || !knows {
             return survivors
                 .keys
@@ -151,6 +174,43 @@ impl IndexWork {
         survivors.put_aside(row)
     }
 
+    /// Enters a record that has other values in this index than its entries say. The sort keys of its texts are in them.
+    fn changed_record(
+        &mut self,
+        plan: &Plan,
+        row: &Row<'_, '_, '_>,
+        before: &Before<'_, '_, '_>,
+    ) -> io::Result<()> {
+        let planned = &plan.secondary[self.planned];
+        let rules = &planned.rules;
+        let Some(survivors) = &mut self.survivors else {
+            return Ok(());
+        };
+        let old_keys = std::mem::take(&mut survivors.keys);
+        if self.report.method == IndexMethod::Copied || !row.view.knows(rules) {
+            // One that the engine is to fill later has no entries to be changed.
+            let waits = rules.flags & index_flags::DEFERRED_POPULATE != 0 && old_keys.is_empty();
+            if !waits {
+                self.report.missing.push(KeyBytes(row.bookmark.to_vec()));
+            }
+            return Ok(());
+        }
+        let mut own = LearnedSortKeys::new(NO_ORDER, OWN_MEMORY);
+        if before.view.knows(rules) {
+            for key in &old_keys {
+                own.learn_from_entry(rules, before.view, key);
+                survivors.learned.learn_from_entry(rules, before.view, key);
+            }
+        }
+        match computed((planned, row.view), &own, &mut self.key) {
+            Some(keys) => keys
+                .iter()
+                .try_for_each(|key| self.entries.push(key, row.bookmark)),
+            // Its text is another: perhaps its characters are known in the end.
+            None => survivors.put_aside(row),
+        }
+    }
+
     /// Makes the entries of records that had none, now that all has been learned that can be.
     pub fn settle(
         &mut self,
@@ -169,7 +229,7 @@ impl IndexWork {
             let Some((keys, data)) = unpack(packed) else {
                 continue;
             };
-            let made = computed(
+            let made = computed_from(
                 (plan, planned),
                 (data, layout),
                 fetch,
@@ -244,7 +304,7 @@ impl IndexWork {
 }
 
 /// All keys of a record in an index over Unicode text; `None` when one of them is not known.
-fn computed(
+fn computed_from(
     (plan, planned): (&Plan, &PlannedIndex),
     (data, layout): (&[u8], RecordLayout),
     fetch: &impl FetchLongValue,
@@ -256,8 +316,17 @@ fn computed(
     if !view.load(&record, fetch).ok()? {
         return None;
     }
+    computed((planned, &view), learned, buffer)
+}
+
+/// The same of a record that was decoded.
+fn computed(
+    (planned, view): (&PlannedIndex, &RowView<'_, '_>),
+    learned: &impl SortKeys,
+    buffer: &mut Vec<u8>,
+) -> Option<Vec<Vec<u8>>> {
     let (mut keys, mut known) = (Vec::new(), true);
-    let _ = planned.rules.keys(&view, learned, buffer, |key, end| {
+    let _ = planned.rules.keys(view, learned, buffer, |key, end| {
         known &= end != KeyEnd::Unknown;
         keys.push(key.to_vec());
     });
@@ -274,7 +343,7 @@ impl Survivors {
         };
         let options = SalvageOptions {
             trust_damaged_pages: shared.options.trust_damaged_pages,
-            torn: true,
+            torn: shared.may_lack_leaves(),
             ..SalvageOptions::default()
         };
         let report = SalvagedTree::read(

@@ -7,6 +7,7 @@
 //! What is only known at the end (two records with one key in a unique index, a table that was not sound after
 //! all) is remembered, and everything is written once more.
 
+mod amend;
 mod catalog;
 mod fetch;
 mod indexes;
@@ -37,9 +38,10 @@ use orphans::{OrphanTables, Orphans};
 use records::Strays;
 use source::{Losers, Salvaged};
 
+pub use amend::{Amendments, RowChange};
 pub use report::{
     CatalogChange, DroppedRecord, IndexMethod, IndexRepair, KeyBytes, Listed, LongValueLoss,
-    Losses, LostLongValue, LostValue, TableRepair,
+    Losses, LostLongValue, LostValue, NotAmended, TableRepair,
 };
 
 /// Each round learns something that the next must know. Two or three do, but for damage that is found only on the way.
@@ -61,6 +63,8 @@ pub struct RepairOptions<'o> {
     pub memory: usize,
     /// Where sorting spills to.
     pub scratch: &'o Scratch,
+    /// Rows that are to be changed or left out, in a clean database in which nothing but indexes is damaged.
+    pub amendments: Option<&'o Amendments>,
 }
 
 /// What earlier rounds learned.
@@ -115,6 +119,12 @@ impl Shared<'_> {
     fn is_torn(&self) -> bool {
         self.db.header().db_state() != DbState::CleanShutdown
     }
+
+    /// Leaves that nothing leads to may be newer than those of the tree. In a database that is to be amended, which is
+    /// sound, they are what the tree gave up.
+    fn may_lack_leaves(&self) -> bool {
+        self.is_torn() || self.options.amendments.is_none()
+    }
 }
 
 /// The new database, and what it lacks.
@@ -147,12 +157,16 @@ pub fn rewrite(
         let mut catalog = found.clone();
         let orphan_tables =
             orphans::add_tables(&mut catalog, &known.orphans, inventory.highest_objid());
+        let mut sound = catalog.sound_tables(check, &known.damaged, objids::NAME);
+        for table in amendable(options, &catalog.schema) {
+            sound.remove(&table);
+        }
         let shared = Shared {
             db,
             inventory,
             schema: &catalog.schema,
             rows: &catalog.rows,
-            sound: catalog.sound_tables(check, &known.damaged, objids::NAME),
+            sound,
             options,
             known: known.clone(),
             orphan_tables,
@@ -170,13 +184,21 @@ pub fn rewrite(
         if known.add(done.learned) {
             continue;
         }
+        let mut tables = done.tables;
+        if let Some(amendments) = options.amendments {
+            let made: BTreeSet<Objid> = amendable(options, &catalog.schema)
+                .filter(|objid| tables.iter().any(|table| table.objid == *objid))
+                .collect();
+            let others = amendments.tables().filter(|objid| !made.contains(objid));
+            tables.extend(others.map(|objid| amendments.not_made(objid, &catalog.schema)));
+        }
         return Ok(Rewritten {
             rebuilt: written?,
             losses: Losses {
                 catalog: catalog.report,
                 catalog_changes: catalog.changes,
                 unnamed_trees: catalog.unnamed,
-                tables: done.tables,
+                tables,
                 sound_tables,
             },
         });
@@ -185,5 +207,17 @@ pub fn rewrite(
     Err(RebuildError::Tree {
         tree: "the database".to_owned(),
         what: "it contradicts itself in ever new ways".to_owned(),
+    })
+}
+
+/// Tables of which rows are to be changed. What the engine's own tables hold follows from other things.
+fn amendable<'a>(
+    options: &'a RepairOptions<'_>,
+    schema: &'a Schema,
+) -> impl Iterator<Item = Objid> {
+    let tables = options.amendments.into_iter().flat_map(Amendments::tables);
+    tables.filter(|objid| {
+        let table = schema.tables.get(objid);
+        table.is_some_and(|table| table.is_defined() && !table.is_system())
     })
 }

@@ -5,10 +5,11 @@ use std::io;
 use std::ops::ControlFlow;
 
 use super::Shared;
+use super::amend::{Amended, Amending};
 use super::fetch::Fetch;
-use super::indexes::{IndexWork, Row};
+use super::indexes::{Before, IndexWork, Row};
 use super::long_values::{Census, References};
-use super::report::{DroppedRecord, KeyBytes, LostValue, TableRepair};
+use super::report::{DroppedRecord, KeyBytes, LostValue, NotAmended, TableRepair};
 use super::table::Show;
 use crate::check::index_plan::{Comparable, Plan, RowView};
 use crate::db::catalog::Table;
@@ -17,7 +18,7 @@ use crate::format::keys::{KeyEnd, NoSortKeys};
 use crate::format::lv::Lid;
 use crate::format::record::convert::to_new;
 use crate::format::record::edit::{LostValue as LostInstance, without_separated};
-use crate::format::record::{CatalogLimits, Record, RecordLayout};
+use crate::format::record::{CatalogLimits, ColumnChange, Record, RecordFault, RecordLayout};
 use crate::rebuild::Node;
 use crate::salvage::SalvagedNode;
 
@@ -33,6 +34,12 @@ pub(super) struct Stray {
 
 /// Such records by the keys that they should have.
 pub(super) type Strays = BTreeMap<Vec<u8>, Stray>;
+
+/// A record before it was changed, and the changes.
+struct Former<'f> {
+    data: &'f [u8],
+    changes: &'f [ColumnChange],
+}
 
 /// Memory that is used again for each record.
 #[derive(Default)]
@@ -58,6 +65,8 @@ pub(super) struct Keeper<'k> {
     pub learned: Strays,
     /// Some are of a newer layout than the table's root.
     pub is_newer: bool,
+    /// Rows that are to be changed.
+    pub amending: Option<Amending<'k>>,
     pub failed: io::Result<()>,
     pub buffers: Buffers,
 }
@@ -66,7 +75,7 @@ impl Keeper<'_> {
     /// Shows the record of a node, if it is kept.
     pub fn node(&mut self, node: &SalvagedNode<'_>, show: &mut Show<'_>) -> ControlFlow<()> {
         if node.layout == self.layout {
-            return self.record((node.key, node.page), node.data, show);
+            return self.amended((node.key, node.page), node.data, show);
         }
         if node.layout != RecordLayout::Old {
             // The next round writes all records in that layout.
@@ -77,7 +86,7 @@ impl Keeper<'_> {
         converted.clear();
         let size = self.shared.db.page_size();
         let shown = match to_new(node.data, size, &mut converted) {
-            Ok(()) => self.record((node.key, node.page), &converted, show),
+            Ok(()) => self.amended((node.key, node.page), &converted, show),
             Err(error) => self.drop_it((node.key, node.page), error.to_string()),
         };
         self.buffers.converted = converted;
@@ -86,13 +95,49 @@ impl Keeper<'_> {
 
     /// Shows a record where its values belong.
     pub fn stray(&mut self, key: &[u8], stray: &Stray, show: &mut Show<'_>) -> ControlFlow<()> {
-        self.record((key, stray.page), &stray.data, show)
+        // What was to be changed in it was changed where it was found.
+        self.record((key, stray.page), &stray.data, None, show)
     }
 
     /// Another record is where this one belongs.
     pub fn taken(&mut self, key: &[u8], stray: &Stray) {
         let why = "its values are not those of its key, and another record has the right one";
         let _ = self.drop_it((key, stray.page), why.to_owned());
+    }
+
+    /// A record as it is to be from now on.
+    fn amended(
+        &mut self,
+        place: (&[u8], Pgno),
+        data: &[u8],
+        show: &mut Show<'_>,
+    ) -> ControlFlow<()> {
+        let Some(mut amending) = self.amending.take() else {
+            return self.record(place, data, None, show);
+        };
+        let shown = match amending.apply(place.0, data, self.layout) {
+            Amended::Same => self.record(place, data, None, show),
+            Amended::Dropped => {
+                self.report.removed += 1;
+                ControlFlow::Continue(())
+            }
+            Amended::Changed(changes) => {
+                let kept = self.report.records;
+                let former = Former { data, changes };
+                let shown = self.record(place, amending.record(), Some(&former), show);
+                self.report.amended += self.report.records - kept;
+                shown
+            }
+            Amended::Impossible(why) => {
+                self.report.not_amended.push(NotAmended {
+                    key: KeyBytes(place.0.to_vec()),
+                    why,
+                });
+                self.record(place, data, None, show)
+            }
+        };
+        self.amending = Some(amending);
+        shown
     }
 
     fn drop_it(&mut self, (key, page): (&[u8], Pgno), why: String) -> ControlFlow<()> {
@@ -127,11 +172,12 @@ impl Keeper<'_> {
         &mut self,
         place: (&[u8], Pgno),
         data: &[u8],
+        former: Option<&Former<'_>>,
         show: &mut Show<'_>,
     ) -> ControlFlow<()> {
         match self.judge(place.0, data) {
             Err(why) => self.drop_it(place, why),
-            Ok(false) => self.whole(place, data, show),
+            Ok(false) => self.whole(place, data, former, show),
             Ok(true) if self.shared.options.drop_incomplete => {
                 self.drop_it(place, "it refers to a long value that is lost".to_owned())
             }
@@ -143,7 +189,7 @@ impl Keeper<'_> {
                 let shown = match lost {
                     Ok(lost) => {
                         let before = self.report.records;
-                        let shown = self.whole(place, &edited, show);
+                        let shown = self.whole(place, &edited, former, show);
                         if self.report.records > before {
                             lost.iter().for_each(|value| self.lose(place.0, value));
                         }
@@ -176,6 +222,7 @@ impl Keeper<'_> {
         &mut self,
         (key, page): (&[u8], Pgno),
         data: &[u8],
+        former: Option<&Former<'_>>,
         show: &mut Show<'_>,
     ) -> ControlFlow<()> {
         let Ok(record) = Record::with_layout(data, self.layout) else {
@@ -193,10 +240,18 @@ impl Keeper<'_> {
                 Key::Impossible(why) => return self.drop_it((key, page), why),
                 Key::Computed | Key::Unknown => {}
             }
+            let old = match former.map(|former| self.view_of(former)).transpose() {
+                Ok(old) => old,
+                Err(fault) => return self.drop_it((key, page), fault.to_string()),
+            };
             let row = Row {
                 bookmark: key,
                 data,
                 view: &view,
+                before: old.as_ref().zip(former).map(|(view, former)| Before {
+                    view,
+                    changes: former.changes,
+                }),
             };
             for index in self.indexes.iter_mut() {
                 self.failed = index.record(plan, &row);
@@ -210,6 +265,17 @@ impl Keeper<'_> {
         }
         self.report.records += 1;
         show(Node { key, data })
+    }
+
+    /// How a row was that has been changed.
+    fn view_of<'r>(&self, former: &Former<'r>) -> Result<RowView<'r, 'r>, RecordFault>
+    where
+        Self: 'r,
+    {
+        let mut view = RowView::new(self.plan);
+        let record = Record::with_layout(former.data, self.layout)?;
+        view.load(&record, self.fetch)?;
+        Ok(view)
     }
 
     /// The next round puts it where it belongs, unless it was there already.

@@ -69,6 +69,15 @@ pub struct DroppedRecord {
     pub why: String,
 }
 
+/// A row that was to be changed and was not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotAmended {
+    /// Its key.
+    pub key: KeyBytes,
+    /// Why.
+    pub why: String,
+}
+
 /// A value of a record that is lost: its column is null now, or has one value less.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LostValue {
@@ -161,8 +170,22 @@ pub struct TableRepair {
     pub new_roots: u64,
     /// Long values whose reference count was corrected.
     pub counts_corrected: u64,
+    /// Rows that got other values, as was asked for.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub amended: u64,
+    /// Rows that were left out, as was asked for.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub removed: u64,
+    /// Rows that are not, or not as was asked for.
+    #[serde(skip_serializing_if = "Listed::is_empty")]
+    pub not_amended: Listed<NotAmended>,
     /// Its secondary indexes.
     pub indexes: Vec<IndexRepair>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl TableRepair {
@@ -182,6 +205,9 @@ impl TableRepair {
             orphans: Listed::default(),
             new_roots: 0,
             counts_corrected: 0,
+            amended: 0,
+            removed: 0,
+            not_amended: Listed::default(),
             indexes: Vec::new(),
         }
     }
@@ -194,11 +220,12 @@ impl TableRepair {
             || self.data.as_ref().is_some_and(TreeReport::has_lost_nodes)
     }
 
-    /// True when something that a user had put there is gone.
+    /// True when something that a user had put there is gone, or was not changed as was asked for.
     #[must_use]
     pub fn has_losses(&self) -> bool {
         self.has_lost_records()
             || !self.lost_values.is_empty()
+            || !self.not_amended.is_empty()
             || self.indexes.iter().any(|index| !index.missing.is_empty())
     }
 }

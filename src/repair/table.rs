@@ -10,11 +10,12 @@ use std::ops::ControlFlow;
 use roaring::RoaringTreemap;
 
 use super::Shared;
+use super::amend::Amending;
 use super::fetch::Fetch;
 use super::indexes::IndexWork;
 use super::long_values::{Census, CensusTaker, References};
 use super::records::{Buffers, Keeper, Strays, proves_key};
-use super::report::TableRepair;
+use super::report::{KeyBytes, NotAmended, TableRepair};
 use crate::check::index_plan::Plan;
 use crate::db::catalog::Table;
 use crate::format::ids::{Objid, Pgno};
@@ -84,7 +85,7 @@ impl<'s> TableWork<'s> {
         SalvageOptions {
             trust_damaged_pages: self.shared.options.trust_damaged_pages,
             keep_deleted: false,
-            torn: true,
+            torn: self.shared.may_lack_leaves(),
             limits: self.limits,
             chunk: Some(self.chunk),
             proof: None,
@@ -152,11 +153,15 @@ impl<'s> TableWork<'s> {
         let options = SalvageOptions {
             trust_damaged_pages: shared.options.trust_damaged_pages,
             keep_deleted: false,
-            torn: true,
+            torn: shared.may_lack_leaves(),
             limits: *limits,
             chunk: None,
             proof: Some(&proof),
         };
+        let amendments = shared.options.amendments.filter(|_| !table.is_system());
+        let amending = amendments.and_then(|amendments| {
+            Amending::new(amendments, shared.schema, table, shared.db.page_size())
+        });
         let mut keeper = Keeper {
             shared,
             table,
@@ -170,6 +175,7 @@ impl<'s> TableWork<'s> {
             report,
             learned: Strays::default(),
             is_newer: false,
+            amending,
             failed: Ok(()),
             buffers: Buffers::default(),
         };
@@ -210,11 +216,20 @@ impl<'s> TableWork<'s> {
             failed,
             is_newer,
             learned,
+            amending,
             ..
         } = keeper;
         failed?;
         self.is_newer = is_newer;
         self.strays = learned;
+        let unseen = amending.as_ref().map_or_else(Vec::new, Amending::unseen);
+        drop(amending);
+        for key in unseen {
+            report.not_amended.push(NotAmended {
+                key: KeyBytes(key),
+                why: "no row has this key".to_owned(),
+            });
+        }
         report.data = Some(tree);
         for index in indexes {
             index.settle(plan, *layout, &fetch)?;

@@ -129,6 +129,7 @@ pub fn snapshot(name: &str, run: &Run) {
     let filters = [
         (r"exutil \d+\.\d+\.\d+:", "exutil [VERSION]:"),
         (r"(in|after) \d+\.\d+ seconds\.", "$1 [TIME] seconds."),
+        (r"\d+h:\d+m:\d+s", "[TIME]"),
         (r"TEMPCHKSUM\d+\.EDB", "TEMPCHKSUM[PID].EDB"),
         (r"(?m)^\d+ reads performed$", "[N] reads performed"),
         (r"(?m)^\d+ seconds taken$", "[N] seconds taken"),

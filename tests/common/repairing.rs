@@ -44,6 +44,7 @@ pub fn repaired(db: &mut Database) -> Result<(Vec<u8>, Rewritten), String> {
         keep_orphans: false,
         memory: 1 << 20,
         scratch: &scratch,
+        amendments: None,
     };
     let out = Memory::default();
     let header = DbHeader {

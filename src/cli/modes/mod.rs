@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod checksum;
+mod consent;
 mod copy_file;
 mod defrag;
 mod defrag_text;
@@ -11,6 +12,10 @@ mod flushmap;
 mod header_text;
 mod headers;
 mod integrity;
+mod isinteg;
+mod isinteg_log;
+mod isinteg_other;
+mod isinteg_text;
 mod log_csv;
 mod log_json;
 mod log_print;
@@ -76,6 +81,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         "export" => export::run(matches),
         "g" => integrity::run(matches),
         "d" => defrag::run(matches),
+        "isinteg" => isinteg::run(matches),
         "p" => repair::run(matches),
         "y" => copy_file::run(matches),
         "undo" => undo::run(matches),

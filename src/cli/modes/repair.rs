@@ -1,10 +1,10 @@
 //! `p`.
 
-use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
+use super::consent::{ask, has_somebody};
 use super::recover::{now, told};
 use super::{files, page_size, repair_text};
 use crate::check::CheckReport;
@@ -16,6 +16,10 @@ use crate::jet::JetError;
 use crate::ops::identify;
 use crate::ops::repair::{Outcome, RepairFileOptions, Stage, Stages, repair_file};
 use crate::progress::Progress;
+
+/// How the mode is named where there is nobody to ask.
+const MODE: &str =
+    "p changes the database and there is no terminal to ask on: give /o or --yes, or --dry-run";
 
 /// What Eseutil's message box says.
 const QUESTION: &str = "You should only run Repair on damaged or corrupted databases. Repair will not apply \
@@ -122,27 +126,10 @@ impl Consent {
     fn before(self) -> bool {
         match self {
             Self::Given => true,
-            Self::First => ask(QUESTION),
-            Self::AfterCheck => std::io::stdin().is_terminal() || nobody(),
+            Self::First => ask(MODE, QUESTION),
+            Self::AfterCheck => has_somebody(MODE),
         }
     }
-}
-
-fn nobody() -> bool {
-    eprintln!(
-        "exutil: p changes the database and there is no terminal to ask on: give /o or --yes, or --dry-run"
-    );
-    false
-}
-
-fn ask(question: &str) -> bool {
-    if !std::io::stdin().is_terminal() {
-        return nobody();
-    }
-    eprint!("\n{question} [y/N] ");
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 /// What is shown meanwhile.
@@ -195,9 +182,7 @@ impl Stages for Shown {
             .findings
             .iter()
             .filter(|finding| finding.problem.info().severity == crate::problem::Severity::Error);
-        ask(&format!(
-            "{} problems were found. {QUESTION}",
-            errors.count()
-        ))
+        let question = format!("{} problems were found. {QUESTION}", errors.count());
+        ask(MODE, &question)
     }
 }

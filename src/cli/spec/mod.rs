@@ -3,6 +3,7 @@
 
 mod changing;
 mod defrag;
+mod isinteg;
 mod repair;
 mod restore;
 
@@ -452,6 +453,7 @@ pub const MODES: &[ModeSpec] = &[
     },
     repair::REPAIR,
     defrag::DEFRAG,
+    isinteg::ISINTEG,
     changing::COPY,
     changing::UNDO,
 ];

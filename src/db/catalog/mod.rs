@@ -5,6 +5,7 @@ pub mod columns;
 pub mod make;
 pub mod recovered;
 mod row;
+mod shape;
 
 use std::collections::BTreeMap;
 

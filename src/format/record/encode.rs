@@ -10,7 +10,7 @@ const NO_VARIABLE: u8 = 127;
 /// Null bit of a variable column's end offset. [format notes 7.1]
 const VARIABLE_NULL: u16 = 0x8000;
 /// What newer engines leave in null fixed columns. [format notes 2.7]
-const NULL_FILL: u8 = b'*';
+pub(super) const NULL_FILL: u8 = b'*';
 /// Bytes of one element of the tagged array.
 const TAGFLD: usize = 4;
 /// Flags of a tagged element's offset word. [format notes 7.5]
@@ -243,7 +243,7 @@ pub(super) fn push_tagged(
             return Err(EncodeError::Order(value.fid));
         }
         let at = into.len() - start;
-        let header = header_of(value, size)?;
+        let header = header_of(value, size.is_large())?;
         let mut word = offset(at)?;
         if value.derived {
             word |= DERIVED;
@@ -269,7 +269,7 @@ pub(super) fn push_tagged(
 }
 
 /// The header byte; small pages have none where it would say nothing. [format notes 7.5]
-fn header_of(value: &TaggedValue<'_>, size: PageSize) -> Result<Option<u8>, EncodeError> {
+pub(super) fn header_of(value: &TaggedValue<'_>, large: bool) -> Result<Option<u8>, EncodeError> {
     let mut header = 0;
     if value.long && !value.instances.is_empty() {
         header |= header_byte::LONG_VALUE;
@@ -279,7 +279,7 @@ fn header_of(value: &TaggedValue<'_>, size: PageSize) -> Result<Option<u8>, Enco
         return Err(EncodeError::Separated(value.fid));
     }
     match &value.instances[..] {
-        [] if size.is_large() => header |= header_byte::NULL,
+        [] if large => header |= header_byte::NULL,
         [Instance::Separated(_)] => header |= header_byte::SEPARATED,
         [] | [_] => {}
         [first, _] if !value.long && first.bytes().len() <= 255 => {
@@ -287,10 +287,10 @@ fn header_of(value: &TaggedValue<'_>, size: PageSize) -> Result<Option<u8>, Enco
         }
         _ => header |= header_byte::MULTI_VALUES,
     }
-    Ok((header != 0 || size.is_large()).then_some(header))
+    Ok((header != 0 || large).then_some(header))
 }
 
-fn push_instances(
+pub(super) fn push_instances(
     value: &TaggedValue<'_>,
     header: u8,
     into: &mut Vec<u8>,

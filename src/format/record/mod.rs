@@ -6,6 +6,7 @@ pub mod edit;
 pub mod encode;
 mod fault;
 pub mod prune;
+pub mod set;
 mod tagged;
 mod tagged_new;
 mod tagged_old;
@@ -15,6 +16,7 @@ mod tests;
 
 pub use decode::{CatalogLimits, Field, Record, RecordLayout, Separated};
 pub use fault::RecordFault;
+pub use set::{ColumnChange, ColumnShape, RecordShape, SetError, with_columns};
 pub use tagged::{
     Instance, Instances, MultiValue, Tagged, TaggedColumns, TaggedHeader, TaggedValue,
 };

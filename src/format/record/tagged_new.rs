@@ -17,7 +17,7 @@ use crate::format::schema::Fid;
 /// Bytes of one element of the array.
 pub(super) const ELEMENT: usize = 4;
 pub(super) const DERIVED: u16 = 0x8000;
-const SMALL_EXTENDED: u16 = 0x4000;
+pub(super) const SMALL_EXTENDED: u16 = 0x4000;
 pub(super) const SMALL_NULL: u16 = 0x2000;
 const SMALL_MASK: u16 = 0x1FFF;
 const LARGE_MASK: u16 = 0x7FFF;

@@ -16,7 +16,7 @@ use crate::format::schema::Fid;
 /// Bytes of id, length and flags.
 const HEADER: usize = 4;
 pub(super) const LEN_MASK: u16 = 0x0FFF;
-const DERIVED: u16 = 0x2000;
+pub(super) const DERIVED: u16 = 0x2000;
 pub(super) const NULL: u16 = 0x4000;
 pub(super) const LONG: u16 = 0x8000;
 /// First byte of a long value's data.

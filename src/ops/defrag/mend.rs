@@ -58,6 +58,7 @@ pub(super) fn rewrite(job: &Job<'_>, new: &dyn Storage) -> Result<Option<Written
         keep_orphans: false,
         memory: SORT_MEMORY,
         scratch: &scratch,
+        amendments: None,
     };
     let out = (new, None);
     let written = rewrite_all(db, &inventory, &report, &options, out, job.stages);

@@ -25,11 +25,10 @@ use crate::db::flush_map::FlushMap;
 use crate::db::space::ObjectSpace;
 use crate::error::{Error, Result, Trouble};
 use crate::format::dbheader::{DbHeader, DbState};
-use crate::format::filekind::FileKind;
 use crate::format::ids::{DbTime, PageSize, Pgno};
 use crate::format::stamp::LogTime;
 use crate::jet::JetError;
-use crate::ops::identify::identify;
+use crate::ops::identify::refuse_streaming;
 use crate::ops::recover::Leftovers;
 use crate::ops::required_logs;
 use crate::problem::Finding;
@@ -156,14 +155,7 @@ impl Source {
         let start = storage
             .read_start(crate::format::dbheader::HeaderCopies::PROBE_BYTES)
             .map_err(io)?;
-        let kind = identify(&start);
-        if let FileKind::Streaming { .. } = kind {
-            return Err(Error::WrongFileType {
-                path: path.clone(),
-                found: kind.words(),
-                mode: "mh",
-            });
-        }
+        refuse_streaming(path, &start)?;
         let before = state_of(storage.as_ref()).map_err(io)?;
         let mut db = Database::from_storage(storage, path, options.page_size)?;
         require_clean(&db)?;

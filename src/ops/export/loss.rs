@@ -1,8 +1,8 @@
 //! What an export had to leave out, and why.
 
+use crate::db::long_values::LongFault;
 use crate::format::compress::CompressFault;
 use crate::format::ids::{Objid, Pgno};
-use crate::format::lv::{Lid, LvFault};
 use crate::format::page::NodeFault;
 use crate::format::record::RecordFault;
 use crate::format::schema::Fid;
@@ -57,56 +57,6 @@ pub enum Reason {
     /// Leaves that the tree does not lead to any more, but whose rows are exported: the number.
     #[error("{0} leaves were found beside the tree, their rows are exported out of order")]
     Beside(usize),
-}
-
-/// Why a long value cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LongFault {
-    /// The table has no long value tree.
-    #[error("long value {0}: the table has no long values")]
-    NoTree(Lid),
-    /// A page on the way to it.
-    #[error("long value {lid}: page {page}: {what}")]
-    Page {
-        /// Which.
-        lid: Lid,
-        /// The page.
-        page: Pgno,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// No node with its id.
-    #[error("long value {0} is missing")]
-    Missing(Lid),
-    /// One of its chunks is not there.
-    #[error("long value {lid}: the chunk at byte {offset} is missing")]
-    MissingChunk {
-        /// Which.
-        lid: Lid,
-        /// Where the chunk starts.
-        offset: u32,
-    },
-    /// Its root node.
-    #[error("long value {lid}: {fault}")]
-    Root {
-        /// Which.
-        lid: Lid,
-        /// What is wrong.
-        fault: LvFault,
-    },
-    /// A chunk that does not become what it should.
-    #[error("long value {lid}: the chunk at byte {offset}: {fault}")]
-    Chunk {
-        /// Which.
-        lid: Lid,
-        /// Where the chunk starts.
-        offset: u32,
-        /// What is wrong.
-        fault: CompressFault,
-    },
-    /// Encrypted; only the application has the key.
-    #[error("long value {0} is encrypted")]
-    Encrypted(Lid),
 }
 
 /// Something that is left out, and where it is.

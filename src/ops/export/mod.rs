@@ -5,8 +5,6 @@ pub mod content;
 pub mod csv;
 mod hash;
 pub mod json;
-mod leaves;
-mod long;
 mod loss;
 mod row;
 mod tables;
@@ -15,17 +13,17 @@ mod text;
 use std::io;
 
 pub use hash::Fnv;
-pub use loss::{LongFault, Loss, Reason};
+pub use loss::{Loss, Reason};
 pub use row::{Cell, CellPlace, LongCell, Row, ShowCell, WHOLE_MOST};
 pub use tables::{ExportColumn, ExportTable, read_schema, select};
 
 use crate::db::Database;
 use crate::db::catalog::{Schema, Table};
+use crate::db::leaves::{Leaf, Salvage, for_each_leaf};
+use crate::db::long_values::LongValues;
 use crate::format::ids::Pgno;
 use crate::format::page::{Node, Page};
 use crate::format::record::{Record, RecordLayout};
-use leaves::{Leaf, Salvage, for_each_leaf};
-use long::LongValues;
 use row::RowPlace;
 
 /// Receives the rows. Everything is borrowed: what is not written at once must be copied.

@@ -2,9 +2,9 @@
 
 use std::io;
 
-use super::long::{LongValues, Opened};
-use super::loss::{LongFault, Loss, Reason};
+use super::loss::{Loss, Reason};
 use super::tables::{ExportColumn, ExportTable};
+use crate::db::long_values::{LongFault, LongValues, Opened};
 use crate::format::compress;
 use crate::format::ids::Pgno;
 use crate::format::lv::Lid;

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use super::open::Opened;
-use super::place::Place;
 use crate::check::CheckReport;
 use crate::db::PageBytes;
 use crate::error::{Result, Trouble};
 use crate::format::ids::Pgno;
+use crate::ops::replace::Place;
 use crate::problem::Problem;
 use crate::undo::{Applier, UndoWriter};
 

@@ -4,13 +4,12 @@
 //!    checks it. A sound database stays as it is; single bits and one bad header copy are mended in place (`mend`).
 //! 2. Otherwise everything that can be kept is written into a new file ([`crate::repair`]), with the header that the
 //!    engine's repair leaves (`header`), made durable, and checked in its turn.
-//! 3. Only then it takes the place of the original, which is put aside under another name (`place`); an undo file gives
+//! 3. Only then it takes the place of the original, which is put aside under another name ([`super::replace`]); an undo file gives
 //!    it back.
 
 mod header;
 mod mend;
 mod open;
-mod place;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -22,25 +21,30 @@ use crate::db::catalog::Schema;
 use crate::db::flush_map::FlushMap;
 use crate::error::{Error, Result, Trouble};
 use crate::format::dbheader::DbState;
-use crate::format::ids::{PageSize, Pgno};
+use crate::format::ids::PageSize;
 use crate::format::stamp::LogTime;
 use crate::jet::JetError;
 use crate::ops::recover::Leftovers;
+use crate::ops::replace::{self, Asked, Endings, Place, Placed};
 use crate::ops::required_logs;
 use crate::problem::{Finding, Problem, Severity};
 use crate::progress::Progress;
 use crate::repair::{RepairOptions, Rewritten, Scratch, rewrite};
-use crate::salvage::{Inventory, PageVerdict, misplaced};
+use crate::salvage::{Inventory, misplaced};
 use crate::storage::{Discard, Disk, FileStorage, Storage};
 use crate::undo::UndoWriter;
 
 use mend::Mended;
 use open::Opened;
-use place::{Place, Placed};
 
 pub use super::temp_file::Space;
 pub use report::{NewFile, Outcome, RepairReport};
 
+/// What its files are called.
+const ENDINGS: Endings = Endings {
+    temp: ".TEMPREPAIR.EDB",
+    aside: ".before-repair",
+};
 /// Memory for sorting the entries of one table's indexes.
 const SORT_MEMORY: usize = 128 << 20;
 
@@ -119,7 +123,14 @@ pub fn repair(
     disk: &dyn Disk,
     stages: &dyn Stages,
 ) -> Result<RepairReport> {
-    let place = Place::new(options, disk)?;
+    let asked = Asked {
+        path: &options.path,
+        temp: options.temp.as_deref(),
+        to: options.to.as_deref(),
+        dry_run: options.dry_run,
+        endings: ENDINGS,
+    };
+    let place = Place::new(&asked, disk)?;
     let left = Leftovers::new(
         options.undo_file.as_deref(),
         vec![place.undo_name()],
@@ -263,32 +274,14 @@ impl<'j> Job<'j> {
         }
     }
 
-    /// The new file has no more pages than the old one has in use.
     fn check_space(&mut self, inventory: &Inventory) -> Result<()> {
         let db = &self.opened.db;
-        let size = db.page_size().bytes() as u64;
-        let used = inventory.count(PageVerdict::Sound) + inventory.count(PageVerdict::Corrected);
-        let needed = (used + Pgno::new(32).physical()) * size;
-        self.report.space = self.place.space(needed);
+        self.report.space = self.place.space(db, inventory);
         if self.options.dry_run {
             return Ok(());
         }
-        let short = self
-            .report
-            .space
-            .iter()
-            .find(|space| space.free.is_some_and(|free| free < space.needed));
-        let Some(short) = short else { return Ok(()) };
-        let what = format!(
-            "'{}' has {} bytes free, the repair may need {}",
-            short.folder.display(),
-            short.free.unwrap_or_default(),
-            short.needed
-        );
-        Err(Trouble::new(JetError::DISK_FULL, what)
-            .of(db.path())
-            .advise("make room; or '--to FILE' on a disk that has it")
-            .into())
+        let advice = "make room; or '--to FILE' on a disk that has it";
+        replace::require_room(&self.report.space, db.path(), advice)
     }
 
     fn rebuild(&mut self, inventory: &Inventory, writer: Option<UndoWriter<'j>>) -> Result<()> {
@@ -306,6 +299,7 @@ impl<'j> Job<'j> {
             keep_orphans: self.options.keep_orphans,
             memory: SORT_MEMORY,
             scratch: &scratch,
+            amendments: None,
         };
         let write = |out: &dyn Storage| -> Result<Rewritten> {
             let check = &self.report.check;
@@ -454,7 +448,6 @@ fn verify(
     stages: &dyn Stages,
 ) -> Result<Vec<Finding>> {
     let db = Database::from_storage(disk.open(path)?, path, None)?;
-    let report = check::check(&db, None, &CheckOptions::default(), stages);
     let is_told = |finding: &Finding| {
         let place = &finding.place;
         written.losses.tables.iter().any(|table| {
@@ -464,28 +457,7 @@ fn verify(
                 })
         })
     };
-    let findings = report.findings.into_iter();
-    let left: Vec<Finding> = findings
-        .filter(|finding| finding.problem.info().severity > Severity::Note)
-        .collect();
-    let wrong = left
-        .iter()
-        .find(|f| f.problem.info().severity == Severity::Error && !is_told(f));
-    match wrong {
-        None => Ok(left),
-        Some(wrong) => Err(not_sound(path, wrong)),
-    }
-}
-
-fn not_sound(path: &Path, finding: &Finding) -> Error {
-    debug_assert!(finding.problem != Problem::HeaderDirty);
-    let info = finding.problem.info();
-    let what = format!(
-        "the repaired file would not be sound: {} {} {}",
-        info.code, info.text, finding.detail
-    );
-    Trouble::new(JetError::DATABASE_CORRUPTED, what)
-        .of(path)
-        .advise("the database was left as it is; 'export' reads what can be read of it")
-        .into()
+    let options = CheckOptions::default();
+    let (_, left) = replace::verify(&db, &options, &is_told, stages)?;
+    Ok(left)
 }

@@ -1,20 +1,70 @@
 //! Long values by id: a seek in the table's long value tree, then chunk after chunk.
 
 use super::leaves::long_value_leaves;
-use super::loss::LongFault;
 use crate::db::catalog::Table;
 use crate::db::{Database, PageBytes};
+use crate::format::compress::CompressFault;
 use crate::format::ids::{Objid, Pgno};
-use crate::format::lv::{ChunkSize, Lid, LvKey, LvPart, LvRoot, append_chunk};
+use crate::format::lv::{ChunkSize, Lid, LvFault, LvKey, LvPart, LvRoot, append_chunk};
 use crate::format::page::{Node, Page, PageFlags};
 use crate::tree::walk::{Failure, MAX_DEPTH, child_of};
+
+/// Why a long value cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LongFault {
+    /// The table has no long value tree.
+    #[error("long value {0}: the table has no long values")]
+    NoTree(Lid),
+    /// A page on the way to it.
+    #[error("long value {lid}: page {page}: {what}")]
+    Page {
+        /// Which.
+        lid: Lid,
+        /// The page.
+        page: Pgno,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// No node with its id.
+    #[error("long value {0} is missing")]
+    Missing(Lid),
+    /// One of its chunks is not there.
+    #[error("long value {lid}: the chunk at byte {offset} is missing")]
+    MissingChunk {
+        /// Which.
+        lid: Lid,
+        /// Where the chunk starts.
+        offset: u32,
+    },
+    /// Its root node.
+    #[error("long value {lid}: {fault}")]
+    Root {
+        /// Which.
+        lid: Lid,
+        /// What is wrong.
+        fault: LvFault,
+    },
+    /// A chunk that does not become what it should.
+    #[error("long value {lid}: the chunk at byte {offset}: {fault}")]
+    Chunk {
+        /// Which.
+        lid: Lid,
+        /// Where the chunk starts.
+        offset: u32,
+        /// What is wrong.
+        fault: CompressFault,
+    },
+    /// Encrypted; only the application has the key.
+    #[error("long value {0} is encrypted")]
+    Encrypted(Lid),
+}
 
 /// Pages kept: the way down a deep tree, and some leaves. Rows refer to long values that lie close
 /// together, because ids are given out in the order of insertion.
 const KEPT: usize = 12;
 
 /// Reads the long values of one table.
-pub(super) struct LongValues<'d> {
+pub struct LongValues<'d> {
     db: &'d Database,
     tree: Option<(Pgno, Objid)>,
     chunk_size: ChunkSize,
@@ -41,19 +91,23 @@ struct Found {
 
 /// A long value whose root has been read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Opened {
+pub struct Opened {
     lid: Lid,
     root: LvRoot,
 }
 
 impl Opened {
-    pub(super) const fn size(&self) -> u32 {
+    /// Its length in bytes.
+    #[must_use]
+    pub const fn size(&self) -> u32 {
         self.root.size
     }
 }
 
 impl<'d> LongValues<'d> {
-    pub(super) fn new(db: &'d Database, table: &Table) -> Self {
+    /// Those of this table.
+    #[must_use]
+    pub fn new(db: &'d Database, table: &Table) -> Self {
         Self {
             db,
             tree: table.long_values.map(|tree| (tree.root, tree.objid)),
@@ -66,8 +120,23 @@ impl<'d> LongValues<'d> {
         }
     }
 
+    /// Appends a whole value, or as much of it as lies in the chunks that hold its first `most` bytes. Returns its length.
+    ///
+    /// # Errors
+    /// [`LongFault`]; what was read before the fault has been appended.
+    pub fn read(&mut self, lid: Lid, most: u32, into: &mut Vec<u8>) -> Result<u32, LongFault> {
+        let opened = self.open(lid)?;
+        for offset in self.offsets(&opened).take_while(|offset| *offset < most) {
+            self.append(&opened, offset, into)?;
+        }
+        Ok(opened.size())
+    }
+
     /// Finds a long value.
-    pub(super) fn open(&mut self, lid: Lid) -> Result<Opened, LongFault> {
+    ///
+    /// # Errors
+    /// [`LongFault`].
+    pub fn open(&mut self, lid: Lid) -> Result<Opened, LongFault> {
         let part = LvPart::Root;
         let found = self.find(LvKey { lid, part })?;
         let found = found.ok_or(LongFault::Missing(lid))?;
@@ -80,13 +149,16 @@ impl<'d> LongValues<'d> {
     }
 
     /// Where the chunks of a long value start.
-    pub(super) fn offsets(&self, long: &Opened) -> impl Iterator<Item = u32> + use<> {
+    pub fn offsets(&self, long: &Opened) -> impl Iterator<Item = u32> + use<> {
         let step = self.chunk_size.get() as usize;
         (0..long.root.size).step_by(step)
     }
 
     /// Appends the chunk that starts at `offset`.
-    pub(super) fn append(
+    ///
+    /// # Errors
+    /// [`LongFault`].
+    pub fn append(
         &mut self,
         long: &Opened,
         offset: u32,
@@ -190,14 +262,14 @@ impl<'d> LongValues<'d> {
         self.clock += 1;
         let at = match self.kept.iter().position(|kept| kept.pgno == pgno) {
             Some(at) => at,
-            None => self.read(pgno, lid)?,
+            None => self.load(pgno, lid)?,
         };
         let kept = &mut self.kept[at];
         kept.used = self.clock;
         Ok(kept.bytes.page())
     }
 
-    fn read(&mut self, pgno: Pgno, lid: Lid) -> Result<usize, LongFault> {
+    fn load(&mut self, pgno: Pgno, lid: Lid) -> Result<usize, LongFault> {
         if self.kept.len() < KEPT {
             self.kept.push(Kept {
                 pgno: Pgno::NULL,

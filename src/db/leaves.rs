@@ -10,7 +10,7 @@ use crate::format::page::{Page, PageFlags};
 use crate::tree::walk::{Descent, Failure, Visit};
 
 /// A leaf, or a page that is left out.
-pub(super) enum Leaf<'a> {
+pub enum Leaf<'a> {
     /// A leaf.
     Page(Pgno, Page<'a>),
     /// A page that is left out; its parent when the page itself has no number.
@@ -23,13 +23,16 @@ type Show<'s> = &'s mut dyn FnMut(Leaf<'_>) -> io::Result<()>;
 
 /// Leaf pages of records by object, made when the first broken tree asks for it.
 #[derive(Default)]
-pub(super) struct Salvage {
+pub struct Salvage {
     leaves: Option<HashMap<Objid, Vec<Pgno>>>,
 }
 
 /// Shows the leaves of the tree in key order; after a broken part of it come those leaves that no
 /// part of the tree leads to.
-pub(super) fn for_each_leaf(
+///
+/// # Errors
+/// What `show` returns; damage is no error.
+pub fn for_each_leaf(
     db: &Database,
     (root, objid): (Pgno, Objid),
     salvage: &mut Salvage,
@@ -119,7 +122,7 @@ fn record_leaves(db: &Database) -> HashMap<Objid, Vec<Pgno>> {
 }
 
 /// Every leaf of a long value tree, in the order of their first keys.
-pub(super) fn long_value_leaves(db: &Database, objid: Objid) -> Vec<(Vec<u8>, Pgno)> {
+pub fn long_value_leaves(db: &Database, objid: Objid) -> Vec<(Vec<u8>, Pgno)> {
     let mut leaves = Vec::new();
     scan(db, |pgno, page| {
         let flags = page.flags();

@@ -1,0 +1,205 @@
+//! `isinteg`.
+
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+
+use super::consent::ask;
+use super::recover::{now, told};
+use super::{files, isinteg_log, isinteg_other, isinteg_text, page_size};
+use crate::cli::exit::ExitStatus;
+use crate::cli::progress::{Bar, LiveBar, StageBars};
+use crate::cli::session::{Format, Session};
+use crate::ops::isinteg::{
+    FixOptions, IsintegOptions, IsintegReport, StoreSide, isinteg, show_profile,
+};
+use crate::progress::Progress;
+use crate::storage::RealDisk;
+use crate::store::profile::{Profile, parse};
+
+/// Where there is nobody to ask.
+const NOBODY: &str = "isinteg -fix changes the database and there is no terminal to ask on: give --yes, or --dry-run";
+const QUESTION: &str =
+    "Fixes will be written to the database, and an undo file beside it. Do you wish to proceed?";
+const SERVER: &str =
+    "-s names a server, and exutil tests files: it is ignored. Name the database file";
+
+pub fn run(matches: &ArgMatches) -> ExitStatus {
+    let mut session = Session::new("isinteg", matches);
+    session.banner();
+    if matches.contains_id("server") {
+        eprintln!("exutil: {SERVER}");
+    }
+    let profile = match profile(matches) {
+        Ok(profile) => profile,
+        Err(status) => return status,
+    };
+    let shows = ["show-profile", "list-tests"].map(|flag| matches.get_flag(flag));
+    let tests = tests(matches);
+    if matches.get_flag("pri") && matches.get_flag("pub") {
+        eprintln!("exutil: -pri and -pub exclude each other");
+        return ExitStatus::Usage;
+    }
+    let fixes = matches.get_flag("fix") && !matches.get_flag("dry-run");
+    if fixes && !matches.get_flag("yes") && !shows.contains(&true) && !ask(NOBODY, QUESTION) {
+        return ExitStatus::Cancelled;
+    }
+    for path in files(matches) {
+        let options = options(matches, path, &tests, profile.as_ref());
+        if shows.contains(&true) {
+            show(&mut session, &options, shows[1]);
+        } else if matches.get_flag("dump") {
+            isinteg_other::dump(&mut session, &options);
+        } else if matches.get_flag("patch") {
+            let fix = fix(matches);
+            if isinteg_other::patch(&mut session, &options, &fix, matches.get_flag("yes")) {
+                return ExitStatus::Cancelled;
+            }
+        } else {
+            test(&mut session, &options, matches);
+        }
+    }
+    session.close()
+}
+
+fn test(session: &mut Session, options: &IsintegOptions, matches: &ArgMatches) {
+    let path = &options.path;
+    let started = now();
+    let shown = Shown::new(session.format);
+    match isinteg(options, &RealDisk, &shown) {
+        Ok(report) => {
+            if let Some(log) = matches.get_one::<String>("log") {
+                let told = isinteg_log::Told {
+                    report: &report,
+                    options,
+                    started,
+                    log,
+                    verbose: matches.get_flag("verbose"),
+                };
+                isinteg_log::write(&told);
+            }
+            let verbose = matches.get_flag("verbose");
+            session.report_as(status(&report), path, report.jet(), &[], &report, || {
+                isinteg_text::layout(&report, verbose)
+            });
+        }
+        Err(error) => session.failure(path, &error, &told(&error)),
+    }
+}
+
+fn show(session: &mut Session, options: &IsintegOptions, only_tests: bool) {
+    let path = &options.path;
+    match show_profile(options, &RealDisk) {
+        Ok(state) => {
+            let jet = crate::jet::JetError::SUCCESS;
+            session.report(path, jet, &[], &state, || match only_tests {
+                true => isinteg_text::tests(&state),
+                false => isinteg_text::profile(&state),
+            });
+        }
+        Err(error) => session.failure(path, &error, &told(&error)),
+    }
+}
+
+/// After fsck(8).
+fn status(report: &IsintegReport) -> ExitStatus {
+    if report.has_errors_left() {
+        ExitStatus::ProblemsLeft
+    } else if report.has_fixes() {
+        ExitStatus::Corrected
+    } else {
+        ExitStatus::Clean
+    }
+}
+
+fn tests(matches: &ArgMatches) -> Vec<String> {
+    let words = matches.get_many::<String>("test").into_iter().flatten();
+    words
+        .flat_map(|word| word.split([',', ' ']))
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The profile of the command line.
+fn profile(matches: &ArgMatches) -> Result<Option<Profile>, ExitStatus> {
+    let Some(path) = matches.get_one::<String>("profile") else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        eprintln!("exutil: cannot read '{path}': {error}");
+        ExitStatus::Operational
+    })?;
+    parse(&text).map(Some).map_err(|error| {
+        eprintln!("exutil: '{path}' is no profile: {error}");
+        ExitStatus::Usage
+    })
+}
+
+fn fix(matches: &ArgMatches) -> FixOptions {
+    let undo_file = matches.get_one::<String>("undo-file");
+    FixOptions {
+        trust_profile: matches.get_flag("trust-profile"),
+        dry_run: matches.get_flag("dry-run"),
+        undo_file: undo_file.map(PathBuf::from),
+        keep_undo: !matches.get_flag("discard-undo"),
+        now: now(),
+    }
+}
+
+fn options(
+    matches: &ArgMatches,
+    path: &Path,
+    tests: &[String],
+    profile: Option<&Profile>,
+) -> IsintegOptions {
+    let path_of = |name: &str| matches.get_one::<String>(name).map(PathBuf::from);
+    let side = match (matches.get_flag("pri"), matches.get_flag("pub")) {
+        (true, _) => Some(StoreSide::Private),
+        (_, true) => Some(StoreSide::Public),
+        _ => None,
+    };
+    let fix = matches.get_flag("fix").then(|| fix(matches));
+    let tests = match tests.is_empty() {
+        true => vec![crate::store::test_list::ALL_TESTS.to_owned()],
+        false => tests.to_vec(),
+    };
+    IsintegOptions {
+        path: path.to_owned(),
+        page_size: page_size(matches),
+        tests,
+        side,
+        profile: profile.cloned(),
+        fix,
+        detailed: matches.get_flag("detailed"),
+        temp: path_of("temp"),
+    }
+}
+
+/// What is shown meanwhile: a bar on a terminal.
+struct Shown(StageBars);
+
+impl Shown {
+    fn new(format: Format) -> Self {
+        Self(StageBars::new(move || -> Option<Bar> {
+            match format {
+                Format::Json => None,
+                Format::Eseutil | Format::Table => Some(Box::new(LiveBar::new())),
+            }
+        }))
+    }
+}
+
+impl Progress for Shown {
+    fn start(&self, total: u64) {
+        self.0.start(total);
+    }
+
+    fn advance(&self, amount: u64) {
+        self.0.advance(amount);
+    }
+
+    fn finish(&self) {
+        self.0.finish();
+    }
+}
