@@ -171,18 +171,23 @@ fn what_is_asked_wrongly() {
 
 #[test]
 fn a_fix_its_log_and_its_undo() {
-    let dir = defective("children");
-    let before = std::fs::read(dir.path().join("priv.edb")).unwrap();
-    let found = line(dir.path(), "isinteg priv.edb -test fldsub");
+    let dir = tempfile::tempdir().unwrap();
+    let store = defects::named(StoreKind::Modern, "children").expect("a defect of this name");
+    std::fs::write(dir.path().join("mbx.edb"), store.build().unwrap()).unwrap();
+    let before = std::fs::read(dir.path().join("mbx.edb")).unwrap();
+    let found = line(dir.path(), "isinteg mbx.edb -test fldsub");
     assert_eq!(found.status, 4, "{found:?}");
     snapshot("isinteg-found", &found);
-    let dry = line(dir.path(), "isinteg priv.edb -test fldsub -fix --dry-run");
-    assert_eq!(dry.status, 1, "{dry:?}");
-    assert!(dry.stdout.contains("Nothing was changed"), "{dry:?}");
-    assert_eq!(std::fs::read(dir.path().join("priv.edb")).unwrap(), before);
+    let dry = line(
+        dir.path(),
+        "isinteg mbx.edb -test fldsub -fix -dry-run --yes",
+    );
+    assert_eq!(dry.status, 4, "nothing is corrected: {dry:?}");
+    assert!(dry.stdout.contains("Fix: Folder") && dry.stdout.contains("Nothing was changed"));
+    assert_eq!(std::fs::read(dir.path().join("mbx.edb")).unwrap(), before);
     let fixed = line(
         dir.path(),
-        "isinteg priv.edb -test fldsub -fix --yes -l fix.log",
+        "isinteg mbx.edb -test fldsub -fix --yes -l fix.log",
     );
     assert_eq!(fixed.status, 1, "{fixed:?}");
     for text in [
@@ -205,14 +210,68 @@ fn a_fix_its_log_and_its_undo() {
     ] {
         assert!(log.contains(text), "{text}: {log}");
     }
-    assert_eq!(
-        line(dir.path(), "isinteg priv.edb -test alltests").status,
-        0
-    );
-    assert_eq!(line(dir.path(), "g priv.edb").status, 0);
-    let undone = line(dir.path(), "undo priv.edb.undo");
+    assert_eq!(line(dir.path(), "isinteg mbx.edb -test alltests").status, 0);
+    assert_eq!(line(dir.path(), "g mbx.edb").status, 0);
+    let undone = line(dir.path(), "undo mbx.edb.undo");
     assert_eq!(undone.status, 0, "{undone:?}");
-    assert_eq!(std::fs::read(dir.path().join("priv.edb")).unwrap(), before);
+    assert_eq!(std::fs::read(dir.path().join("mbx.edb")).unwrap(), before);
+}
+
+#[test]
+fn what_is_inferred_is_fixed_only_for_who_trusts_it() {
+    let dir = defective("children");
+    let found = line(dir.path(), "isinteg priv.edb -test fldsub -fix --yes");
+    assert_eq!(found.status, 0, "a warning: {found:?}");
+    assert!(
+        found.stdout.contains("Warning: Folder") && !found.stdout.contains("Fix: "),
+        "{found:?}"
+    );
+    let fixed = line(
+        dir.path(),
+        "isinteg priv.edb -test fldsub -fix --yes --trust-profile",
+    );
+    assert_eq!(fixed.status, 1, "{fixed:?}");
+    let again = line(
+        dir.path(),
+        "isinteg priv.edb -test alltests -fix --yes --trust-profile",
+    );
+    assert!(
+        again.status == 0 && again.stdout.contains("Total number of warnings        : 0"),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn a_log_is_written_over_nothing_else() {
+    let dir = folder_with(&[PRIVATE, MODERN]);
+    let run = line(
+        dir.path(),
+        &format!("isinteg {PRIVATE} -test folder -l {PRIVATE}"),
+    );
+    assert_eq!(run.status, 8, "{run:?}");
+    assert!(std::fs::read(dir.path().join(PRIVATE)).unwrap() == sample(PRIVATE));
+    let both = format!("isinteg {PRIVATE} {MODERN} -test folder -l both.log");
+    for _ in 0..2 {
+        assert_eq!(line(dir.path(), &both).status, 0);
+        let log = std::fs::read_to_string(dir.path().join("both.log")).unwrap();
+        assert_eq!(log.matches("Store path: ").count(), 2, "{log}");
+    }
+}
+
+#[test]
+fn one_fix_brings_about_another() {
+    // The row of a message that is gone is deleted; the folder's counts, which nobody asked for, follow.
+    let dir = defective("no-message");
+    let fixed = line(
+        dir.path(),
+        "isinteg priv.edb -test folder -fix --yes --trust-profile",
+    );
+    assert_eq!(fixed.status, 1, "{fixed:?}");
+    let again = line(dir.path(), "isinteg priv.edb -test alltests");
+    assert!(
+        again.stdout.contains("Total number of warnings        : 0"),
+        "{fixed:?} {again:?}"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! cargo run --example build_testdata -- DIR
 //! cargo run --release --example build_testdata -- --big SIZE FILE [--page-size N] [--revision N] [--scattered SEED]
 //! cargo run --example build_testdata -- --wide DIR
+//! cargo run --release --example build_testdata -- --folders COUNT FILE
 //! ```
 //!
 //! A scattered database has few large tables, whose pages lie in no order.
@@ -36,7 +37,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             write_big(parse_size(size)?, Path::new(file), &switches(rest)?)
         }
         ["--wide", dir] => write_wide(Path::new(dir)),
-        _ => Err("DIR, --wide DIR, or --big SIZE FILE [--page-size N] [--revision N]".into()),
+        ["--folders", count, file] => {
+            stores::hostile::many_folders(count.parse()?, File::create(file)?)?;
+            Ok(())
+        }
+        _ => Err("DIR, --wide DIR, --folders COUNT FILE, or --big SIZE FILE [--page-size N] [--revision N]".into()),
     }
 }
 

@@ -28,6 +28,11 @@ pub enum UsageError {
     /// No such option.
     #[error("Usage Error: Invalid option '{0}'.")]
     InvalidOption(String),
+    /// Isinteg named a server; here it is a file.
+    #[error(
+        "Usage Error: isinteg tests files, not servers: name the database, as in 'exutil isinteg priv1.edb -test alltests'."
+    )]
+    NoDatabase,
     /// An option without its value.
     #[error("Usage Error: Missing {0} specification.")]
     Missing(&'static str),
@@ -84,6 +89,10 @@ pub fn normalize(
     let Translator {
         mut options, files, ..
     } = translator;
+    let asks_help = options.iter().any(|option| option == "--help");
+    if files.is_empty() && spec.name == "isinteg" && !asks_help {
+        return Err(UsageError::NoDatabase);
+    }
     if !files.is_empty() {
         options.push("--".into());
         options.extend(files);
@@ -248,7 +257,7 @@ impl Translator<'_> {
             self.options.push("--help".into());
             return Ok(());
         }
-        let found = self.find_option(body);
+        let found = self.long_name(body).or_else(|| self.find_option(body));
         let takes_value = found.is_some_and(|(option, _)| option.value != Value::None);
         if text.starts_with('/') && body.contains('/') && !takes_value {
             // No switch has a second slash outside of its value: a path that leads nowhere.
@@ -309,14 +318,41 @@ impl Translator<'_> {
                 };
                 // `-test folder, message`, as the usage of Isinteg has it.
                 let mut value = value;
-                while option.long == "test" && ends_in_comma(&value) {
-                    let Some(next) = args.next() else { break };
-                    value.push(next);
+                if option.long == "test" && self.spec.name == "isinteg" {
+                    self.more_tests(&mut value, args);
                 }
                 self.option(option.long, &value);
             }
         }
         Ok(())
+    }
+
+    /// `-test folder, message` and `-test folder , message`: the list goes on behind a comma.
+    fn more_tests<'b>(
+        &self,
+        value: &mut OsString,
+        args: &mut std::iter::Peekable<impl Iterator<Item = &'b OsString>>,
+    ) {
+        loop {
+            let next = args.next_if(|next| {
+                let text = next.to_string_lossy();
+                let goes_on = ends_in_comma(value) || text.starts_with(',');
+                goes_on && !self.is_switch(next, &text) && !(self.exists)(next)
+            });
+            match next {
+                Some(next) => value.push(next),
+                None => return,
+            }
+        }
+    }
+
+    /// Isinteg's switches are words: so are ours of that mode, by their long names.
+    fn long_name<'b>(&self, body: &'b str) -> Option<(&'static OptionSpec, &'b str)> {
+        let is_it = |option: &&OptionSpec| option.long.eq_ignore_ascii_case(body);
+        let found = self.spec.all_options().find(is_it);
+        found
+            .filter(|_| self.spec.name == "isinteg")
+            .map(|option| (option, &body[body.len()..]))
     }
 
     /// The option with the longest letters that `body` starts with, and what follows them.

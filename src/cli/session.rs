@@ -197,6 +197,11 @@ impl Session {
         }
     }
 
+    /// Something beside the operation failed: a log could not be written.
+    pub fn fail(&mut self) {
+        self.status = self.status.max(ExitStatus::Operational);
+    }
+
     /// Notes that a file was opened, whatever becomes of it.
     pub const fn opened(&mut self) {
         self.opened = true;

@@ -74,6 +74,12 @@ impl Amendments {
         self.tables.keys().copied()
     }
 
+    /// What is to become of one row.
+    #[must_use]
+    pub fn get(&self, table: Objid, key: &[u8]) -> Option<&RowChange> {
+        self.tables.get(&table)?.get(key)
+    }
+
     /// The rows of one table, in the order of their keys.
     pub fn rows(&self, table: Objid) -> impl Iterator<Item = (&[u8], &RowChange)> {
         let rows = self.tables.get(&table).into_iter().flatten();

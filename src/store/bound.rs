@@ -36,6 +36,17 @@ pub struct Role {
     pub tables: Vec<StoreTable>,
 }
 
+impl Role {
+    /// One of its tables.
+    #[must_use]
+    pub fn table(&self, objid: Objid) -> Option<&StoreTable> {
+        let at = self
+            .tables
+            .binary_search_by_key(&objid, |table| table.objid);
+        at.ok().map(|at| &self.tables[at])
+    }
+}
+
 /// A profile and a database.
 #[derive(Debug, Clone)]
 pub struct Bound {
@@ -127,6 +138,12 @@ impl Bound {
     #[must_use]
     pub fn tables(&self, role: &str) -> &[StoreTable] {
         self.roles.get(role).map_or(&[], |role| &role.tables)
+    }
+
+    /// A table of a role.
+    #[must_use]
+    pub fn role_table(&self, role: &str, objid: Objid) -> Option<&StoreTable> {
+        self.roles.get(role)?.table(objid)
     }
 
     /// A table of the catalog.

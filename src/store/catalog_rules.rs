@@ -50,7 +50,8 @@ fn index(
         else {
             continue;
         };
-        if !has_index(table, &wanted) {
+        let template = bound.schema.template_of(table);
+        if !has_index(table, &wanted) && !template.is_some_and(|t| has_index(t, &wanted)) {
             let names = columns
                 .iter()
                 .filter_map(|column| store.columns.get(column));

@@ -15,6 +15,9 @@ use crate::format::value::{CodePage, Text, Value};
 /// Long values are read up to this; a longer one is said to be too long to be looked at.
 const LONGEST: u32 = 16 << 20;
 
+/// Once a row has so many bytes of values, no more long values of it are read.
+const ROW_MOST: usize = 64 << 20;
+
 /// A column of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnPlace {
@@ -59,7 +62,7 @@ impl ColumnPlace {
     /// The bytes that store a number in this column; `None` where it does not fit.
     #[must_use]
     pub fn encode_int(&self, number: i64) -> Option<Vec<u8>> {
-        let bytes = number.to_le_bytes();
+        let (bytes, bytes_be) = (number.to_le_bytes(), number.to_be_bytes());
         match self.coltyp {
             Coltyp::Bit => Some(vec![if number == 0 { 0 } else { 0xFF }]),
             Coltyp::UnsignedByte => u8::try_from(number).ok().map(|number| vec![number]),
@@ -70,7 +73,12 @@ impl ColumnPlace {
             Coltyp::Currency | Coltyp::LongLong | Coltyp::UnsignedLongLong | Coltyp::DateTime => {
                 Some(bytes.to_vec())
             }
-            Coltyp::Binary | Coltyp::LongBinary => Some(number.to_be_bytes().to_vec()),
+            // As wide as the column; where any width fits, nobody knows which is meant.
+            Coltyp::Binary if (1..8).contains(&self.size) => {
+                let (over, kept) = bytes_be.split_at(8 - self.size);
+                over.iter().all(|byte| *byte == 0).then(|| kept.to_vec())
+            }
+            Coltyp::Binary if self.size == 8 => Some(bytes_be.to_vec()),
             _ => None,
         }
     }
@@ -173,6 +181,12 @@ impl Values {
         as_int(self.first(column)?)
     }
 
+    /// There is a value, readable or not.
+    #[must_use]
+    pub fn is_present(&self, column: usize) -> bool {
+        self.count(column) > 0 || self.fault(column).is_some()
+    }
+
     /// What is wrong with a value of a column.
     #[must_use]
     pub fn fault(&self, column: usize) -> Option<&str> {
@@ -232,6 +246,10 @@ impl Values {
         instance: Instance<'_>,
         long: &mut LongValues<'_>,
     ) {
+        // Only whether there is a value is asked.
+        if column.form == Form::Any {
+            return self.push(&[]);
+        }
         let mut raw = std::mem::take(&mut self.raw);
         raw.clear();
         match instance {
@@ -247,6 +265,9 @@ impl Values {
                 Err(fault) => self.fault_here(fault.to_string()),
             },
             Instance::Intrinsic { bytes, .. } => self.add(column, bytes),
+            Instance::Separated(_) if self.bytes.len() > ROW_MOST => {
+                self.fault_here("the values of this row are too many to be looked at".to_owned());
+            }
             Instance::Separated(lid) => match long.read(lid, LONGEST, &mut raw) {
                 Ok(size) if size > LONGEST => {
                     self.fault_here(format!(

@@ -171,6 +171,9 @@ impl Pass<'_> {
                 bookmark: row.key,
             };
             for (check, rule) in &plan.rules {
+                if columns.get(rule.column()).is_none_or(Option::is_none) {
+                    continue;
+                }
                 if let Some(detail) = rule.violated(row.values) {
                     let at = RowRef {
                         table: store.objid,

@@ -50,6 +50,8 @@ pub struct Found {
     pub at_most: Option<FindingSeverity>,
     /// What a fix would do, in words, and the change.
     pub fix: Option<(String, Change)>,
+    /// Only who trusts the profile gets this fix: something else may be what is wrong.
+    pub careful: bool,
 }
 
 impl Found {
@@ -62,6 +64,7 @@ impl Found {
             detail,
             at_most: None,
             fix: None,
+            careful: false,
         }
     }
 
@@ -74,6 +77,7 @@ impl Found {
             detail,
             at_most: None,
             fix: None,
+            careful: false,
         }
     }
 
@@ -81,6 +85,13 @@ impl Found {
     #[must_use]
     pub fn fixed_by(mut self, what: impl Into<String>, change: Change) -> Self {
         self.fix = Some((what.into(), change));
+        self
+    }
+
+    /// Fixed only for who trusts the profile.
+    #[must_use]
+    pub const fn careful(mut self) -> Self {
+        self.careful = true;
         self
     }
 

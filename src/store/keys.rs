@@ -71,6 +71,11 @@ impl Piece {
         }
     }
 
+    /// The slot of its column.
+    pub const fn slot(&self) -> usize {
+        self.slot
+    }
+
     /// The piece of a value; `number` gets a number that is made of it.
     fn cut<'v>(&self, value: &'v [u8], number: &'v mut [u8; 8]) -> Option<&'v [u8]> {
         let (range, little) = match (self.form, self.part) {
@@ -106,11 +111,6 @@ impl KeyOf {
         Self {
             components: components.collect(),
         }
-    }
-
-    /// The key is the same for all rows of a table.
-    pub fn is_of_table(&self) -> bool {
-        self.components == [Component::Table]
     }
 
     /// Shows every key of a row: one for each value of the column that has several. A row with an absent column has none.
@@ -190,10 +190,14 @@ impl Where {
 
     pub fn holds(&self, values: &Values) -> bool {
         self.0.iter().all(|(slot, condition)| {
-            let present = values.count(*slot) > 0;
+            // What cannot be read, nobody can tell: the row is not looked at.
+            if values.fault(*slot).is_some() {
+                return false;
+            }
+            let present = values.is_present(*slot);
             // A value that is no number is not zero.
             let number = match values.first(*slot) {
-                None => 0,
+                None => i64::from(present),
                 Some(bytes) => as_int(bytes)
                     .filter(|_| bytes.len() == 8)
                     .unwrap_or_else(|| i64::from(bytes.iter().any(|byte| *byte != 0))),

@@ -50,6 +50,8 @@ fn hex(bytes: &[u8]) -> String {
 
 /// One line, not too long: control characters are shown as what they are not.
 fn shortened(text: &str) -> String {
+    // Some names end in a NUL, which is no part of them. `[directory rules 0]`
+    let text = text.trim_end_matches('\0');
     let shown: String = text
         .chars()
         .take(NAME_MOST)
@@ -65,13 +67,13 @@ fn shortened(text: &str) -> String {
 
 /// A row as findings name it: `Folder 3 (Fid=0001-000000000144) "Inbox"`. `[cli facts 7.1]`
 pub(crate) fn row_label(view: &View<'_>, bound: &Bound, row: &RowRef) -> String {
-    let of = |role: &&Role| role.tables.iter().any(|table| table.objid == row.table);
+    let of = |role: &&Role| role.table(row.table).is_some();
     let Some(role) = bound.roles.values().find(of) else {
         return format!("row {}", row.ordinal);
     };
     let fact = &role.fact;
     let head = format!("{} {}", fact.title, row.ordinal);
-    let bound_table = role.tables.iter().find(|table| table.objid == row.table);
+    let bound_table = role.table(row.table);
     let (Some(store), Some(table)) = (bound_table, bound.table(row.table)) else {
         return head;
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::bound::{Bound, StoreTable};
+use super::bound::Bound;
 use super::columns::ColumnPlace;
 use super::entries::Entry;
 use super::finding::{Change, Found, RowRef};
@@ -73,8 +73,7 @@ fn without(
     else {
         return None;
     };
-    let mut tables = bound.tables(&from.table).iter();
-    let store: &StoreTable = tables.find(|table| table.objid == row.table)?;
+    let store = bound.role_table(&from.table, row.table)?;
     let place: &ColumnPlace = store.columns.get(from.key.last()?)?;
     let table = bound.table(row.table)?;
     let values = view.row(table, &row.key, &[Some(place)])?;

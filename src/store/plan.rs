@@ -124,7 +124,7 @@ fn emitters(plan: &mut Plan, bound: &Bound, number: usize, rule: &Rule) {
             key,
             conditions: Where::new(&[], &mut role.slots),
             values: vec![must],
-            zero: Zero::None,
+            zero: Zero::Key,
             held: None,
             buffer: Vec::new(),
             made: Vec::new(),
@@ -174,11 +174,11 @@ fn emitters(plan: &mut Plan, bound: &Bound, number: usize, rule: &Rule) {
         Rule::Referenced { of, by } => {
             add(of, DEFINITION, Zero::Key, plain());
             by.iter()
-                .for_each(|side| add(side, REFERENCE, Zero::None, plain()));
+                .for_each(|side| add(side, REFERENCE, Zero::Key, plain()));
         }
         Rule::Mirror { one, other } => {
-            add(one, DEFINITION, Zero::None, plain());
-            add(other, REFERENCE, Zero::None, plain());
+            add(one, DEFINITION, Zero::Key, plain());
+            add(other, REFERENCE, Zero::Key, plain());
         }
         Rule::Counts { of, counters } => {
             add(of, DEFINITION, Zero::Key, counters.iter().collect());
@@ -188,13 +188,13 @@ fn emitters(plan: &mut Plan, bound: &Bound, number: usize, rule: &Rule) {
                     ..counters[group[0]].from.clone()
                 };
                 let of_group = group.iter().map(|at| &counters[*at]).collect();
-                add(&side, REFERENCE + group[0] as u8, Zero::None, of_group);
+                add(&side, REFERENCE + group[0] as u8, Zero::Key, of_group);
             }
         }
         // Entries of the rows themselves are made by `trees`.
         Rule::Tree { roots, .. } => roots
             .iter()
-            .for_each(|side| add(side, NAMED_ROOT, Zero::None, plain())),
+            .for_each(|side| add(side, NAMED_ROOT, Zero::Key, plain())),
         _ => {}
     }
 }
@@ -234,13 +234,12 @@ impl Emitter {
         let contributes = matches!(self.values.first(), Some(ValueOf::Contribution { .. }));
         let mut failed = Ok(());
         let key = std::mem::take(&mut self.key);
-        let key_is_of_table = key.is_of_table();
         key.each(
             table.part.as_ref(),
             values,
             &mut key_buffer,
             &mut |key, is_zero| {
-                if is_zero && self.zero == Zero::None && !key_is_of_table {
+                if is_zero && self.zero == Zero::None {
                     return ControlFlow::Continue(());
                 }
                 failed = if contributes {

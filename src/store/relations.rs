@@ -200,10 +200,7 @@ fn counts(
     counted: &[Option<i64>],
     fix: FixKind,
 ) -> Vec<Found> {
-    let table = bound
-        .tables(&of.table)
-        .iter()
-        .find(|table| table.objid == row.table);
+    let table = bound.role_table(&of.table, row.table);
     let form = form_of(bound, &of.table);
     let mut found = Vec::new();
     for (number, counter) in counters.iter().enumerate() {

@@ -84,6 +84,16 @@ impl RowRule {
         })
     }
 
+    /// The column that must be in a table for the rule to look at it.
+    pub const fn column(&self) -> usize {
+        match self {
+            Self::Form { column, .. } | Self::OneOf { column, .. } | Self::Hash { column, .. } => {
+                *column
+            }
+            Self::Compare { left, .. } => left.slot(),
+        }
+    }
+
     /// What is wrong with a row, in words.
     pub fn violated(&self, values: &Values) -> Option<String> {
         match self {

@@ -1,6 +1,5 @@
 //! The rows of a table in key order, each with the values of the columns that are asked for.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
 
@@ -8,6 +7,7 @@ use super::columns::{ColumnPlace, Values};
 use crate::db::catalog::{Schema, Table};
 use crate::db::long_values::LongValues;
 use crate::db::{Database, PageBytes};
+use crate::format::ids::Objid;
 use crate::format::record::{Record, RecordLayout, RecordShape, with_columns};
 use crate::repair::{Amendments, RowChange};
 use crate::tree::walk::{Descent, Visit, seek};
@@ -133,7 +133,7 @@ impl<'d> View<'d> {
         outcome.map(|()| unread)
     }
 
-    /// The values of one row as it is in the file; `None` when it is not there.
+    /// The values of one row; `None` when it is not there.
     #[must_use]
     pub fn row(
         &self,
@@ -147,7 +147,15 @@ impl<'d> View<'d> {
         if node.cmp_key_to(key).is_ne() {
             return None;
         }
-        let record = Record::with_layout(node.data, RecordLayout::of_page(page)).ok()?;
+        let layout = RecordLayout::of_page(page);
+        let mut changed = Vec::new();
+        let changes = self.changes(table);
+        let data = match amended(changes.as_ref(), key, (node.data, layout), &mut changed) {
+            Amended::Same => node.data,
+            Amended::Changed => &changed,
+            Amended::Gone => return None,
+        };
+        let record = Record::with_layout(data, layout).ok()?;
         let mut long = LongValues::new(self.db, table);
         let mut values = Values::default();
         for column in columns {
@@ -158,18 +166,20 @@ impl<'d> View<'d> {
 
     /// The changes of a table, with what its changed records must obey.
     fn changes(&self, table: &Table) -> Option<Changes<'d>> {
-        let rows: BTreeMap<&[u8], &RowChange> = self.amendments?.rows(table.objid).collect();
-        let size = self.db.page_size();
-        (!rows.is_empty()).then(|| Changes {
-            rows,
-            shape: self.schema.record_shape(table, size),
+        let amendments = self.amendments?;
+        let has_any = amendments.tables().any(|objid| objid == table.objid);
+        has_any.then(|| Changes {
+            amendments,
+            table: table.objid,
+            shape: self.schema.record_shape(table, self.db.page_size()),
         })
     }
 }
 
 /// Changes of one table.
 struct Changes<'d> {
-    rows: BTreeMap<&'d [u8], &'d RowChange>,
+    amendments: &'d Amendments,
+    table: Objid,
     shape: RecordShape,
 }
 
@@ -182,7 +192,7 @@ fn amended(
     let Some(changes) = changes else {
         return Amended::Same;
     };
-    match changes.rows.get(key) {
+    match changes.amendments.get(changes.table, key) {
         None => Amended::Same,
         Some(RowChange::Drop) => Amended::Gone,
         Some(RowChange::Set(columns)) => {

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::bound::Bound;
+use super::directory::needs::needs;
 use super::profile::load::names;
-use super::profile::{CheckFact, Condition, Counter, Is, Rule, Side};
+use super::profile::{CheckFact, Condition, Counter, Rule, Side};
 use super::test_list::{ALL_TESTS, GROUPS, STRUCTURE, StoreSide, TESTS};
 
 /// A test that is to run.
@@ -153,13 +154,22 @@ fn one(
     test
 }
 
+/// Every check that can run here.
+#[must_use]
+pub fn every_check(bound: &Bound) -> BTreeSet<usize> {
+    let checks = bound.profile.checks.iter().enumerate();
+    let can_run = checks.filter(|(_, check)| why_not(bound, check).is_none());
+    can_run.map(|(number, _)| number).collect()
+}
+
 /// Why a check cannot run here.
 fn why_not(bound: &Bound, check: &CheckFact) -> Option<String> {
     if let Rule::Present { .. } = check.rule {
         return None;
     }
-    if let Rule::Directory { .. } = check.rule {
-        return bound.missing("datatable", None);
+    if let Rule::Directory { rule } = check.rule {
+        let needs = needs(rule).iter();
+        return first_missing(bound, needs.map(|(table, column)| (*table, Some(*column))));
     }
     if let Rule::Counts { of, counters } = &check.rule {
         let keys = of.key.iter().map(|column| (&*of.table, Some(&**column)));
@@ -201,11 +211,9 @@ fn telling(side: &Side) -> impl Iterator<Item = (&str, Option<&str>)> {
     telling.map(|condition| (&*side.table, Some(&*condition.column)))
 }
 
-/// A column that is not there is absent in every row, which is what these ask for. Whatever else is asked of it cannot be told.
-fn is_lenient(condition: &Condition) -> bool {
-    matches!(condition.is, Some(Is::Absent | Is::Zero))
-        && condition.equals.is_none()
-        && condition.not.is_none()
+/// A column that is not there is absent in every row; whether that is meant, the profile must say.
+const fn is_lenient(condition: &Condition) -> bool {
+    condition.optional
 }
 
 fn counter_missing(bound: &Bound, table: &str, counter: &Counter) -> Option<String> {

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use super::bound::{Bound, StoreTable};
 use super::columns::Values;
 use super::entries::{DEFINITION, Entries, Entry, Origin, REFERENCE};
-use super::finding::{Found, RowRef};
+use super::finding::{FindingSeverity, Found, RowRef};
 use super::keys::{KeyOf, key_text};
 use super::plan::{Plan, form_of};
 use super::profile::{Form, Rule};
@@ -109,6 +109,7 @@ pub(super) struct Tree {
     parents: Vec<u32>,
     roots: BTreeMap<Objid, u64>,
     roots_exactly: Option<u64>,
+    own_parent_may_be_root: bool,
     role: String,
     /// Rows that some other table names as roots.
     named: BTreeSet<u32>,
@@ -131,6 +132,7 @@ impl Tree {
         let Rule::Tree {
             table,
             roots_exactly,
+            own_parent_may_be_root,
             ..
         } = &bound.profile.checks.get(emitter.check)?.rule
         else {
@@ -141,6 +143,7 @@ impl Tree {
             parents: vec![ROOT; emitter.count as usize],
             roots: emitter.roots,
             roots_exactly: *roots_exactly,
+            own_parent_may_be_root: *own_parent_may_be_root,
             role: table.clone(),
             named: BTreeSet::new(),
             orphans: Vec::new(),
@@ -207,7 +210,11 @@ impl Tree {
                 1 => "it is its own parent".to_owned(),
                 rows => format!("it is one of {rows} that are each other's parents"),
             };
-            tell(self.check, Found::row(row.clone(), detail))?;
+            let mut found = Found::row(row.clone(), detail);
+            if rows == 1 && self.own_parent_may_be_root {
+                found = found.only(FindingSeverity::Warning);
+            }
+            tell(self.check, found)?;
         }
         let Some(wanted) = self.roots_exactly else {
             return Ok(());

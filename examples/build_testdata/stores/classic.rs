@@ -69,7 +69,7 @@ pub fn folders() -> Sheet {
         ("Q6749", Kind::Bytes),
         ("S3001", Kind::Text),
         ("S3004", Kind::Unicode),
-        ("Ne58", Kind::Blob),
+        ("Ne58", Kind::Bytes),
         ("SearchFIDs", Kind::Blob),
         ("SearchBacklinks", Kind::Blob),
     ];
@@ -105,7 +105,7 @@ fn messages() -> Sheet {
         ("Q67a4", Kind::Bytes),
         ("S37", Kind::Unicode),
         ("S1000", Kind::Unicode),
-        ("N300b", Kind::Blob),
+        ("N300b", Kind::Bytes),
         ("N67b2", Kind::Blob),
         ("AttachmentIDs", Kind::Blob),
     ];
@@ -137,7 +137,7 @@ pub fn mailboxes() -> Sheet {
         ("Q35e6", Kind::Bytes),
         ("Q35e7", Kind::Bytes),
         ("S3001", Kind::Text),
-        ("N66a0", Kind::Blob),
+        ("N66a0", Kind::Bytes),
     ];
     let sheet = Sheet::new("Mailbox", &columns).primary("+N676a");
     sheet.index("+S3001+N676a 409")
@@ -263,7 +263,6 @@ impl Maker {
         }
         if number.is_multiple_of(3) {
             row = row.text("S3004", &format!("{name}: für alle, die es angeht"));
-            row = row.with("Ne58", [1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0]);
         }
         self.store.sheet("Folders").rows.push(row);
         if kind != FolderKind::Bare {

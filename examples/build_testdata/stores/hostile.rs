@@ -64,6 +64,8 @@ pub fn many_folders<W: Write + Seek>(count: u64, out: W) -> Result<W, BuildError
     let own = table.add(Column::variable("Q6748", Coltyp::Binary));
     let parent = table.add(Column::variable("Q6749", Coltyp::Binary));
     let name = table.add(Column::tagged("S3001", Coltyp::Text));
+    // No folder has been deleted.
+    table.add(Column::tagged("T668f", Coltyp::Currency));
     table.primary(Index::new("+Q6749+Q6748").ascending(parent).ascending(own));
     let by_name = Index::new(BY_NAME).ascending(parent).ascending(name);
     table.index(by_name.ascending(own));

@@ -81,7 +81,7 @@ fn mailbox(maker: &mut Maker, root: u64, name: &str, special: bool) {
         .with("N676a", guid(number))
         .with("N676c", guid(number + 1));
     let mut row = row.with("Q6748", fid(root)).with("S3001", name);
-    row = row.with("N66a0", [1, 1, 0, 0, 0, 0, 0, 5, number, 0, 0, 0]);
+    // N66a0, a SID, is null as Ne58 of folders is: esedbexport 20181229 ends at any SID.
     if special {
         for (column, folder) in [
             ("Q35e0", 1),

@@ -13,11 +13,25 @@ pub(super) fn has_somebody(otherwise: &str) -> bool {
 
 /// Asks; true for yes.
 pub(super) fn ask(otherwise: &str, question: &str) -> bool {
-    if !has_somebody(otherwise) {
-        return false;
+    has_somebody(otherwise) && answer(question) == Some(true)
+}
+
+/// Asks; an answer may also be piped in, as scripts do it with Isinteg. `[cli facts 7.1]`
+pub(super) fn ask_or_read(otherwise: &str, question: &str) -> bool {
+    match answer(question) {
+        Some(answer) => answer,
+        None => {
+            eprintln!("\nexutil: {otherwise}");
+            false
+        }
     }
+}
+
+/// The next line; `None` when there is none.
+fn answer(question: &str) -> Option<bool> {
     eprint!("\n{question} [y/N] ");
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    let yes = matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes");
+    (read.ok()? > 0).then_some(yes)
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
-use super::consent::ask;
+use super::consent::ask_or_read;
+use super::isinteg_log::{Log, Told};
 use super::recover::{now, told};
-use super::{files, isinteg_log, isinteg_other, isinteg_text, page_size};
+use super::{files, isinteg_other, isinteg_text, page_size};
 use crate::cli::exit::ExitStatus;
 use crate::cli::progress::{Bar, LiveBar, StageBars};
 use crate::cli::session::{Format, Session};
@@ -36,14 +37,30 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
     };
     let shows = ["show-profile", "list-tests"].map(|flag| matches.get_flag(flag));
     let tests = tests(matches);
+    if tests.is_empty() && matches.contains_id("test") {
+        eprintln!("exutil: -test names no test");
+        return ExitStatus::Usage;
+    }
     if matches.get_flag("pri") && matches.get_flag("pub") {
         eprintln!("exutil: -pri and -pub exclude each other");
         return ExitStatus::Usage;
     }
     let fixes = matches.get_flag("fix") && !matches.get_flag("dry-run");
-    if fixes && !matches.get_flag("yes") && !shows.contains(&true) && !ask(NOBODY, QUESTION) {
+    if fixes && !matches.get_flag("yes") && !shows.contains(&true) && !ask_or_read(NOBODY, QUESTION)
+    {
         return ExitStatus::Cancelled;
     }
+    let mut log = match matches
+        .get_one::<String>("log")
+        .map(|path| Log::create(path))
+    {
+        None => None,
+        Some(Ok(log)) => Some(log),
+        Some(Err(error)) => {
+            eprintln!("exutil: the log cannot be written: {error}");
+            return ExitStatus::Operational;
+        }
+    };
     for path in files(matches) {
         let options = options(matches, path, &tests, profile.as_ref());
         if shows.contains(&true) {
@@ -56,27 +73,33 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
                 return ExitStatus::Cancelled;
             }
         } else {
-            test(&mut session, &options, matches);
+            test(&mut session, &options, log.as_mut(), matches);
         }
     }
     session.close()
 }
 
-fn test(session: &mut Session, options: &IsintegOptions, matches: &ArgMatches) {
+fn test(
+    session: &mut Session,
+    options: &IsintegOptions,
+    log: Option<&mut Log>,
+    matches: &ArgMatches,
+) {
     let path = &options.path;
     let started = now();
     let shown = Shown::new(session.format);
     match isinteg(options, &RealDisk, &shown) {
         Ok(report) => {
-            if let Some(log) = matches.get_one::<String>("log") {
-                let told = isinteg_log::Told {
-                    report: &report,
-                    options,
-                    started,
-                    log,
-                    verbose: matches.get_flag("verbose"),
-                };
-                isinteg_log::write(&told);
+            let told = Told {
+                report: &report,
+                options,
+                started,
+                verbose: matches.get_flag("verbose"),
+            };
+            let written = log.map_or(Ok(()), |log| log.add(&told));
+            if let Err(error) = written {
+                eprintln!("exutil: the log cannot be written: {error}");
+                session.fail();
             }
             let verbose = matches.get_flag("verbose");
             session.report_as(status(&report), path, report.jet(), &[], &report, || {
@@ -103,9 +126,18 @@ fn show(session: &mut Session, options: &IsintegOptions, only_tests: bool) {
 
 /// After fsck(8).
 fn status(report: &IsintegReport) -> ExitStatus {
-    if report.has_errors_left() {
+    let refused = report
+        .refusal
+        .as_ref()
+        .map(|refusal| ExitStatus::of(refusal.jet));
+    if let Some(refused) = refused {
+        refused.max(ExitStatus::ProblemsLeft)
+    } else if report.dry_run && report.sums().1 > 0 {
+        // Nothing has been corrected.
         ExitStatus::ProblemsLeft
-    } else if report.has_fixes() {
+    } else if report.has_errors_left() {
+        ExitStatus::ProblemsLeft
+    } else if report.has_fixes() && !report.dry_run {
         ExitStatus::Corrected
     } else {
         ExitStatus::Clean
@@ -128,7 +160,10 @@ fn profile(matches: &ArgMatches) -> Result<Option<Profile>, ExitStatus> {
     };
     let text = std::fs::read_to_string(path).map_err(|error| {
         eprintln!("exutil: cannot read '{path}': {error}");
-        ExitStatus::Operational
+        match error.kind() {
+            std::io::ErrorKind::InvalidData => ExitStatus::Usage,
+            _ => ExitStatus::Operational,
+        }
     })?;
     parse(&text).map(Some).map_err(|error| {
         eprintln!("exutil: '{path}' is no profile: {error}");

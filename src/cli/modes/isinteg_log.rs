@@ -1,6 +1,8 @@
 //! The log of `isinteg -l`, in the layout of Exchange 5.5. `[cli facts 7.1: Q254230]`
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
 
 use super::isinteg_text::{changes, finding_lines, missing_lines, remarks, shown, summary, time};
 use crate::cli::escape::escape_lines;
@@ -12,25 +14,51 @@ pub(super) struct Told<'t> {
     pub report: &'t IsintegReport,
     pub options: &'t IsintegOptions,
     pub started: LogTime,
-    pub log: &'t str,
     pub verbose: bool,
 }
 
-/// Writes the log; that it cannot be written is said, and is no reason to end otherwise.
-pub(super) fn write(told: &Told<'_>) {
-    let mut text = String::new();
-    for line in lines(told) {
-        text.push_str(&escape_lines(&line));
-        text.push('\n');
+/// How every log begins; nothing else is written over.
+const BEGIN: &str = "exutil isinteg ";
+
+/// A log that can be written.
+pub(super) struct Log {
+    path: PathBuf,
+    file: File,
+}
+
+impl Log {
+    /// Opens it before the work begins. A file that is there and is no log stays as it is.
+    pub fn create(path: &str) -> std::io::Result<Self> {
+        let path = PathBuf::from(path);
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(&path)?;
+        let mut start = vec![0; BEGIN.len()];
+        let len = file.metadata()?.len();
+        let is_log = len >= BEGIN.len() as u64
+            && file.read_exact(&mut start).is_ok()
+            && start == BEGIN.as_bytes();
+        if len > 0 && !is_log {
+            let what = "the file exists, and is no log of isinteg";
+            return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, what));
+        }
+        file.set_len(0)?;
+        file.rewind()?;
+        Ok(Self { path, file })
     }
-    let written =
-        std::fs::File::create(told.log).and_then(|mut file| file.write_all(text.as_bytes()));
-    if let Err(error) = written {
-        eprintln!("exutil: cannot write '{}': {error}", told.log);
+
+    /// Adds the log of one database.
+    pub fn add(&mut self, told: &Told<'_>) -> std::io::Result<()> {
+        let mut text = String::new();
+        for line in lines(told, &self.path) {
+            text.push_str(&escape_lines(&line));
+            text.push('\n');
+        }
+        self.file.write_all(text.as_bytes())
     }
 }
 
-fn lines(told: &Told<'_>) -> Vec<String> {
+fn lines(told: &Told<'_>, log: &Path) -> Vec<String> {
     let (report, options) = (told.report, told.options);
     let mode = match (&options.fix, report.dry_run) {
         (Some(_), false) => "check and fix",
@@ -39,13 +67,13 @@ fn lines(told: &Told<'_>) -> Vec<String> {
     };
     let mut lines = vec![
         format!(
-            "exutil {}: store integrity tests",
+            "{BEGIN}{}: store integrity tests",
             env!("CARGO_PKG_VERSION")
         ),
         format!("Started:    {}", told.started),
         format!("Store path: {}", report.path.display()),
         format!("Store size: {} bytes", report.bytes),
-        format!("Output log: {}", told.log),
+        format!("Output log: {}", log.display()),
         format!("Check mode: {mode}"),
         format!("Options: -test {}", options.tests.join(",")),
     ];

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
-use super::consent::ask;
+use super::consent::ask_or_read;
 use super::isinteg_text;
 use super::recover::told;
 use crate::cli::escape::escape_lines;
@@ -100,7 +100,7 @@ pub(super) fn patch(
             "The base GUID in {}.{} will be {} instead of {}. Do you wish to proceed?",
             column.table, column.column, column.after, column.before
         );
-        yes || ask(NOBODY, &question)
+        yes || ask_or_read(NOBODY, &question)
     };
     match patch_store(options, fix, &agree, &RealDisk, &Silent) {
         Ok(report) => {

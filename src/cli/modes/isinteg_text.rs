@@ -153,6 +153,15 @@ pub(super) fn changes(report: &IsintegReport) -> Vec<String> {
     if report.dry_run {
         lines.push("Nothing was changed (--dry-run).".to_owned());
     }
+    for undo in &report.taken_back {
+        lines.push(format!(
+            "An earlier run was interrupted: what it had changed was taken back first ({}).",
+            undo.display()
+        ));
+    }
+    if let Some(refusal) = &report.refusal {
+        lines.push(format!("Nothing was fixed: {}", refusal.why));
+    }
     if let Some(amended) = &report.amended {
         lines.push(format!(
             "{} rows changed, {} removed.",

@@ -95,6 +95,14 @@ pub fn amend(
     Ok(job.report)
 }
 
+/// Whether a database is one that [`amend`] would change. Nothing is written.
+///
+/// # Errors
+/// -550 when it was not shut down cleanly, -1206 when it is damaged, or what the disk gives.
+pub fn may_amend(options: &AmendOptions, disk: &dyn Disk, progress: &dyn Progress) -> Result<()> {
+    source::open(options, disk, progress).map(drop)
+}
+
 /// Takes back what a run left that was killed, as [`amend`] does at its beginning: whoever looks into the database to find out
 /// what is to be changed must do this first. Gives the undo files that were used.
 ///

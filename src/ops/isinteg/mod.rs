@@ -24,7 +24,7 @@ use crate::format::dbheader::DbState;
 use crate::format::ids::PageSize;
 use crate::format::stamp::LogTime;
 use crate::jet::JetError;
-use crate::ops::amend::{AmendOptions, amend, take_back};
+use crate::ops::amend::{AmendOptions, AmendReport, amend, may_amend, take_back};
 use crate::ops::export::read_schema;
 use crate::ops::identify::refuse_streaming;
 use crate::progress::{Progress, Silent};
@@ -32,7 +32,7 @@ use crate::storage::{Disk, FileStorage, Storage};
 use crate::store::bound::Bound;
 use crate::store::engine::{Resources, Scratch};
 use crate::store::profile::{Profile, embedded};
-use crate::store::suite::{Choice, SuiteTest, suite};
+use crate::store::suite::{Choice, SuiteTest, every_check, suite};
 use crate::store::test_list::{ALL_TESTS, STRUCTURE};
 
 use rounds::{Fixing, Outcome, Rounds};
@@ -43,7 +43,8 @@ pub use crate::store::test_list::StoreSide;
 pub use dump::dump_store;
 pub use patch::{PatchReport, PatchedColumn, patch_store};
 pub use report::{
-    IsintegReport, KEPT, Left, Missing, ProfileReport, ProfileState, TestResult, UnreadTable,
+    IsintegReport, KEPT, Left, Missing, ProfileReport, ProfileState, Refusal, TestResult, Totals,
+    UnreadTable,
 };
 
 /// Memory for what rows say about one another, in bytes; what does not fit goes to a scratch file.
@@ -112,39 +113,38 @@ pub fn isinteg(
     disk: &dyn Disk,
     progress: &dyn Progress,
 ) -> Result<IsintegReport> {
-    let taken_back = match fixing_options(options) {
+    let fix = options.fix.as_ref();
+    let taken_back = match fix {
         Some(fix) if !fix.dry_run => take_back(&amend_options(options, fix), disk)?,
         _ => Vec::new(),
     };
     let db = open(options, disk)?;
     let job = Job::new(options, &db, progress)?;
-    if let Some(fix) = fixing_options(options) {
-        job.refuse_unclean(fix)?;
-    }
     let mut report = job.report();
+    report.taken_back = taken_back;
     let structure = job.structure(&mut report);
     let (outcome, millis) = job.rounds()?;
     job.tell(&mut report, &outcome, millis);
     report.left.errors += structure.errors;
     report.left.warnings += structure.warnings;
-    let Some(fix) = fixing_options(options).filter(|fix| !fix.dry_run) else {
-        return Ok(report);
-    };
-    if outcome.amendments.is_empty() {
+    let Some(fix) = fix else { return Ok(report) };
+    // Who asks for fixes must hear that there can be none, even if there is nothing to fix.
+    if outcome.amendments.is_empty() && job.refuse_unclean().is_ok() {
         return Ok(report);
     }
-    let wanted = outcome.left;
-    let mut verify = |new: &Database| job.verify(new, wanted);
-    let amendments = &outcome.amendments;
-    let options = amend_options(options, fix);
-    let mut amended = amend(&options, amendments, &mut verify, disk, progress)?;
-    amended.taken_back.splice(0..0, taken_back);
-    // Damaged indexes have been made anew.
-    report.left = Left {
-        errors: outcome.left.errors,
-        warnings: outcome.left.warnings,
-    };
-    report.amended = Some(amended);
+    // That the fixes cannot be written is no reason to keep back what was found.
+    match job.write(fix, &outcome, disk) {
+        Ok(Some(amended)) => {
+            // Damaged indexes have been made anew.
+            report.left = outcome.left;
+            report.amended = Some(amended);
+        }
+        Ok(None) => {}
+        Err(error) => {
+            report.refusal = Some(Refusal::new(&error));
+            report.nothing_fixed();
+        }
+    }
     Ok(report)
 }
 
@@ -166,10 +166,6 @@ pub fn show_profile(options: &IsintegOptions, disk: &dyn Disk) -> Result<Profile
         tables: bound.map(Bound::state).unwrap_or_default(),
         tests: report.tests,
     })
-}
-
-fn fixing_options(options: &IsintegOptions) -> Option<&FixOptions> {
-    options.fix.as_ref()
 }
 
 fn amend_options(options: &IsintegOptions, fix: &FixOptions) -> AmendOptions {
@@ -211,6 +207,14 @@ impl<'j> Job<'j> {
         db: &'j Database,
         progress: &'j dyn Progress,
     ) -> Result<Self> {
+        if let Some(temp) = options.temp.as_deref().filter(|temp| !temp.is_dir()) {
+            let what = format!("'{}' is no folder", temp.display());
+            return Err(refused(
+                &options.path,
+                what,
+                "-t names a folder for scratch files",
+            ));
+        }
         let (schema, _) = read_schema(db);
         let schema = Arc::new(schema);
         let bound = recognise(options, db, &schema)?;
@@ -226,7 +230,7 @@ impl<'j> Job<'j> {
                 "'--list-tests' names them",
             )
         })?;
-        let dir = options.temp.clone().filter(|temp| temp.is_dir());
+        let dir = options.temp.clone();
         let scratch: Scratch = Arc::new(move || {
             let dir = dir.clone().unwrap_or_else(std::env::temp_dir);
             let file = FileStorage::scratch(&dir).map_err(std::io::Error::other)?;
@@ -248,8 +252,37 @@ impl<'j> Job<'j> {
         })
     }
 
-    fn refuse_unclean(&self, fix: &FixOptions) -> Result<()> {
-        if fix.dry_run || self.db.header().db_state() == DbState::CleanShutdown {
+    /// Writes the fixes; with a dry run only finds out whether they could be written.
+    fn write(
+        &self,
+        fix: &FixOptions,
+        outcome: &Outcome,
+        disk: &dyn Disk,
+    ) -> Result<Option<AmendReport>> {
+        let options = amend_options(self.options, fix);
+        self.refuse_unclean()?;
+        if outcome.left_of_all.errors > outcome.before_of_all.errors {
+            let what = format!(
+                "the fixes would leave {} errors where there are {} now, of tests that are not asked for too",
+                outcome.left_of_all.errors, outcome.before_of_all.errors
+            );
+            return Err(Trouble::new(JetError::DATABASE_CORRUPTED, what)
+                .of(&self.options.path)
+                .advise("run '-test alltests', and see what it finds")
+                .into());
+        }
+        if fix.dry_run {
+            may_amend(&options, disk, self.progress)?;
+            return Ok(None);
+        }
+        let wanted = outcome.left_of_all;
+        let mut verify = |new: &Database| self.verify(new, wanted);
+        let amendments = &outcome.amendments;
+        amend(&options, amendments, &mut verify, disk, self.progress).map(Some)
+    }
+
+    fn refuse_unclean(&self) -> Result<()> {
+        if self.db.header().db_state() == DbState::CleanShutdown {
             return Ok(());
         }
         let what =
@@ -301,6 +334,9 @@ impl<'j> Job<'j> {
             fixing: self.options.fix.is_some(),
             dry_run: self.options.fix.as_ref().is_some_and(|fix| fix.dry_run),
             amended: None,
+            refusal: None,
+            taken_back: Vec::new(),
+            totals: Totals::default(),
         }
     }
 
@@ -318,10 +354,11 @@ impl<'j> Job<'j> {
         }
     }
 
-    fn checks(&self) -> Vec<usize> {
-        let all = self.suite.iter().flat_map(|test| &test.checks);
-        let all: BTreeSet<usize> = all.copied().collect();
-        all.into_iter().collect()
+    /// The checks that are asked for, and all that can run.
+    fn checks(&self) -> (BTreeSet<usize>, BTreeSet<usize>) {
+        let asked = self.suite.iter().flat_map(|test| &test.checks).copied();
+        let all = self.bound.as_ref().map(every_check).unwrap_or_default();
+        (asked.collect(), all)
     }
 
     fn rounds(&self) -> Result<(Outcome, u64)> {
@@ -334,11 +371,13 @@ impl<'j> Job<'j> {
             Some(fix) if fix.trust_profile => Fixing::Trusting,
             Some(_) => Fixing::Sure,
         };
+        let (checks, all) = self.checks();
         let rounds = Rounds {
             db: self.db,
             schema: &self.schema,
             bound,
-            checks: &self.checks(),
+            checks: &checks,
+            all: &all,
             resources: &self.resources,
             progress: self.progress,
         };
@@ -355,11 +394,13 @@ impl<'j> Job<'j> {
             return Ok(());
         };
         let bound = Bound::forced(&old.profile, &schema);
+        let (_, all) = self.checks();
         let rounds = Rounds {
             db: new,
             schema: &schema,
             bound: &bound,
-            checks: &self.checks(),
+            checks: &all,
+            all: &all,
             resources: &self.resources,
             progress: self.progress,
         };
@@ -383,30 +424,55 @@ impl<'j> Job<'j> {
         Error::io(&dir, "use a scratch file in", error)
     }
 
-    /// Distributes what was found over the tests.
+    /// Distributes what was found over the tests. One check may belong to several; sums have it once.
     fn tell(&self, report: &mut IsintegReport, outcome: &Outcome, millis: u64) {
         let mut first = Some(millis);
+        let mut told = BTreeSet::new();
         for (test, result) in self.suite.iter().zip(&mut report.tests) {
-            if test.name == STRUCTURE || test.checks.is_empty() {
+            if test.name == STRUCTURE {
+                report.totals.add(result);
+                continue;
+            }
+            if test.checks.is_empty() {
                 continue;
             }
             result.millis = first.take().unwrap_or_default();
             result.rows = self.rows_of(test, outcome);
             for check in &test.checks {
-                for finding in outcome.findings.get(check).into_iter().flatten() {
-                    result.add(finding.clone());
-                }
-                if let Some(more) = outcome.not_kept.get(check) {
-                    result.errors += more.errors;
-                    result.warnings += more.warnings;
-                    result.findings_not_kept += more.errors + more.warnings;
-                }
-                result.fixes += outcome.fixes.get(check).copied().unwrap_or_default();
+                fill(result, outcome, *check);
+                told.insert(*check);
             }
+        }
+        // What fixes have brought about in tests that were not asked for.
+        let brought = outcome.findings.keys();
+        let brought: Vec<usize> = brought
+            .filter(|check| !told.contains(*check))
+            .copied()
+            .collect();
+        for check in &brought {
+            report.tests.extend(self.of_other_test(outcome, *check));
+        }
+        for check in told.iter().chain(&brought) {
+            let mut alone = TestResult::default();
+            fill(&mut alone, outcome, *check);
+            report.totals.add(&alone);
         }
         report.unread = outcome.unread.clone();
         report.directory = outcome.directory;
         report.left = outcome.left;
+    }
+
+    fn of_other_test(&self, outcome: &Outcome, check: usize) -> Option<TestResult> {
+        let fact = self.bound.as_ref()?.profile.checks.get(check)?;
+        let name = fact.tests.first()?;
+        let mut result = TestResult {
+            name: name.clone(),
+            title: format!("{name} (after the fixes)"),
+            available: true,
+            ..TestResult::default()
+        };
+        fill(&mut result, outcome, check);
+        Some(result)
     }
 
     /// Rows of the tables that a test looks at.
@@ -420,6 +486,19 @@ impl<'j> Job<'j> {
         let rows = roles.iter().filter_map(|role| outcome.rows.get(*role));
         rows.sum()
     }
+}
+
+/// Adds what a check found to a test.
+fn fill(result: &mut TestResult, outcome: &Outcome, check: usize) {
+    for finding in outcome.findings.get(&check).into_iter().flatten() {
+        result.add(finding.clone());
+    }
+    if let Some(more) = outcome.not_kept.get(&check) {
+        result.errors += more.errors;
+        result.warnings += more.warnings;
+        result.findings_not_kept += more.errors + more.warnings;
+    }
+    result.fixes += outcome.fixes.get(&check).copied().unwrap_or_default();
 }
 
 fn millis(since: Instant) -> u64 {
@@ -476,6 +555,10 @@ fn side(options: &IsintegOptions, bound: Option<&Bound>) -> Result<Option<StoreS
             what,
             "leave out -pri and -pub: it is told by the database",
         ));
+    }
+    if let (Some(said), None, true) = (options.side, found, options.profile.is_none()) {
+        let what = format!("this is no {} store", said.word());
+        return Err(refused(&options.path, what, "leave out -pri and -pub"));
     }
     Ok(found.or(options.side))
 }

@@ -76,7 +76,7 @@ pub fn patch_store(
     }
     let db = open(options, disk)?;
     let job = Job::new(options, &db, progress)?;
-    job.refuse_unclean(fix)?;
+    job.refuse_unclean()?;
     let mut report = PatchReport {
         profile: job.report().profile,
         column: None,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::error::Error;
 use crate::format::dbheader::DbState;
 use crate::jet::JetError;
 use crate::ops::amend::AmendReport;
@@ -44,6 +45,50 @@ pub struct IsintegReport {
     pub dry_run: bool,
     /// The fixes, when they were written.
     pub amended: Option<AmendReport>,
+    /// Why they were not, or with a dry run could not be.
+    pub refusal: Option<Refusal>,
+    /// Undo files of interrupted runs that were taken back first.
+    #[serde(serialize_with = "crate::storage::path_text")]
+    pub taken_back: Vec<PathBuf>,
+    /// Sums of all tests.
+    pub totals: Totals,
+}
+
+/// Why fixes cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// The number.
+    pub jet: JetError,
+    /// In words, with what can be done.
+    pub why: String,
+}
+
+impl Refusal {
+    pub(super) fn new(error: &Error) -> Self {
+        Self {
+            jet: error.jet(),
+            why: error.to_string(),
+        }
+    }
+}
+
+/// Sums of all tests. A finding of a check that several tests have is one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Warnings.
+    pub warnings: u64,
+    /// Errors.
+    pub errors: u64,
+    /// Fixes.
+    pub fixes: u64,
+}
+
+impl Totals {
+    pub(super) const fn add(&mut self, test: &TestResult) {
+        self.warnings += test.warnings;
+        self.errors += test.errors;
+        self.fixes += test.fixes;
+    }
 }
 
 /// What is left.
@@ -89,7 +134,7 @@ impl UnreadTable {
 }
 
 /// One test.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TestResult {
     /// Its name on the command line.
     pub name: String,
@@ -157,9 +202,13 @@ impl TestResult {
 impl IsintegReport {
     /// Sums of all tests: warnings, errors, fixes.
     #[must_use]
-    pub fn sums(&self) -> (u64, u64, u64) {
-        let sum = |of: &dyn Fn(&TestResult) -> u64| self.tests.iter().map(of).sum();
-        (sum(&|t| t.warnings), sum(&|t| t.errors), sum(&|t| t.fixes))
+    pub const fn sums(&self) -> (u64, u64, u64) {
+        let Totals {
+            warnings,
+            errors,
+            fixes,
+        } = self.totals;
+        (warnings, errors, fixes)
     }
 
     /// Errors are left, or something could not be read.
@@ -170,14 +219,29 @@ impl IsintegReport {
 
     /// Something was put right, or would be.
     #[must_use]
-    pub fn has_fixes(&self) -> bool {
-        self.tests.iter().any(|test| test.fixes > 0)
+    pub const fn has_fixes(&self) -> bool {
+        self.totals.fixes > 0
+    }
+
+    /// The fixes were refused: what was found is left.
+    pub(super) fn nothing_fixed(&mut self) {
+        self.totals.fixes = 0;
+        for test in &mut self.tests {
+            test.fixes = 0;
+            test.findings.iter_mut().for_each(|found| found.fix = None);
+        }
+        self.left = Left {
+            errors: self.totals.errors,
+            warnings: self.totals.warnings,
+        };
     }
 
     /// What the operation ends with.
     #[must_use]
     pub fn jet(&self) -> JetError {
-        if self.has_errors_left() {
+        if let Some(refusal) = &self.refusal {
+            refusal.jet
+        } else if self.has_errors_left() {
             JetError::DATABASE_CORRUPTED
         } else {
             JetError::SUCCESS

@@ -20,8 +20,10 @@ impl<'b> RoleTable<'b> {
         Some(Self { store, table })
     }
 
+    /// Numbers of directories are never bytes: such a column is of a wrong type, and what it holds cannot be read.
     pub fn column(&self, role: &str) -> Option<&'b ColumnPlace> {
-        self.store.columns.get(role)
+        let column = self.store.columns.get(role)?;
+        is_of_form(column.coltyp, column.form).then_some(column)
     }
 
     /// Columns in the order of roles.
@@ -74,7 +76,25 @@ pub(super) fn of_letters(
     attributes(table)
         .filter_map(|(column, attribute)| {
             let attribute = attribute.filter(|found| letters.contains(&found.letter))?;
-            Some((attribute, ColumnPlace::new(column, false, form)?))
+            Some((attribute, place(column, form)?))
         })
         .collect()
+}
+
+/// Names of the columns with one of these letters whose values cannot be read.
+pub(super) fn unbound(table: &Table, letters: &[u8], form: Form) -> Vec<String> {
+    attributes(table)
+        .filter(|(_, attribute)| attribute.is_some_and(|found| letters.contains(&found.letter)))
+        .filter(|(column, _)| place(column, form).is_none())
+        .map(|(column, _)| column.name.clone())
+        .collect()
+}
+
+fn place(column: &Column, form: Form) -> Option<ColumnPlace> {
+    let place = ColumnPlace::new(column, false, form)?;
+    is_of_form(place.coltyp, form).then_some(place)
+}
+
+const fn is_of_form(coltyp: Coltyp, form: Form) -> bool {
+    !matches!(form, Form::Int) || !matches!(coltyp, Coltyp::Binary | Coltyp::LongBinary)
 }

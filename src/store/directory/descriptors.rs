@@ -7,6 +7,7 @@ use md5::{Digest as _, Md5};
 
 use super::columns::RoleTable;
 use super::findings::Findings;
+use super::judge::{Balance, Lost};
 use crate::format::record::ColumnChange;
 use crate::format::store::security::check_descriptor;
 use crate::format::value::Hex;
@@ -31,7 +32,7 @@ pub(super) struct Descriptor {
 pub(super) struct Descriptors {
     pub by_id: BTreeMap<i64, Descriptor>,
     /// Values of rows that are no known id.
-    pub missing: i64,
+    pub missing: u64,
     pub rows: u64,
     pub unread: Unread,
 }
@@ -121,32 +122,53 @@ impl Descriptors {
     }
 
     /// Compares counts, when all rows have been seen.
-    pub fn counts(&self, table: RoleTable<'_>, findings: &mut Findings) {
+    ///
+    /// `lost.count` does not matter: values that are no known id were counted here.
+    pub fn counts(
+        &self,
+        view: &View<'_>,
+        table: RoleTable<'_>,
+        lost: Lost,
+        findings: &mut Findings,
+    ) {
+        let lost = Lost {
+            count: self.missing,
+            ..lost
+        };
+        let mut balance = Balance::default();
+        for descriptor in self.by_id.values() {
+            balance.add(descriptor.stored.saturating_sub(descriptor.used));
+        }
         for descriptor in self.by_id.values() {
             let (stored, used) = (descriptor.stored, descriptor.used);
             let row = descriptor.row.clone();
             if stored == used {
-                if used == 0 {
-                    let found = Found::row(row, "nobody uses it".to_owned());
-                    let found = found.fixed_by("Deleting this row", Change::Drop);
-                    findings.found(DirectoryRule::SdUnused, found);
+                if used == 0 && !lost.unread {
+                    let mut found = Found::row(row, "nobody uses it".to_owned());
+                    // If it is this run that has made the count zero, that must be looked at first.
+                    let is_as_stored = view
+                        .amendments
+                        .and_then(|all| all.get(descriptor.row.table, &descriptor.row.key))
+                        .is_none();
+                    if is_as_stored {
+                        found = found.fixed_by("Deleting this row", Change::Drop);
+                    }
+                    findings.found(DirectoryRule::SdUnused, found.careful());
                 }
                 continue;
             }
+            let surplus = stored.saturating_sub(used);
             let detail = format!("sd_refcount is {stored}, should be {used}");
             // Of references that name nobody some may have been to this one.
-            if stored > used && stored - used <= self.missing {
-                let found = Found::row(
-                    row,
-                    format!("{detail}: explained by sd_ids that are not there"),
-                );
+            if let Some(why) = lost.explains(surplus).filter(|_| surplus > 0) {
+                let found = Found::row(row, format!("{detail}: {why}"));
                 findings.found(DirectoryRule::SdRef, found.only(FindingSeverity::Note));
                 continue;
             }
             let mut found = Found::row(row, detail);
             let column = table.column("sd_refcount");
             let bytes = column.and_then(|column| column.encode_int(used));
-            if let (Some(column), Some(bytes), 0) = (column, bytes, self.missing) {
+            if let (Some(column), Some(bytes), true) = (column, bytes, lost.is_nothing()) {
                 let change = ColumnChange {
                     fid: column.fid,
                     derived: column.derived,
@@ -156,6 +178,9 @@ impl Descriptors {
                     format!("Fixed sd_refcount to {used}"),
                     Change::Set(vec![change]),
                 );
+            }
+            if lost.doubtful || balance.is_even(surplus) {
+                found = found.careful();
             }
             findings.found(DirectoryRule::SdRef, found);
         }

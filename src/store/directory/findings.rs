@@ -16,6 +16,7 @@ pub(super) struct Pending {
     detail: String,
     at_most: Option<FindingSeverity>,
     fix: Option<(String, Change)>,
+    careful: bool,
 }
 
 impl Pending {
@@ -26,6 +27,7 @@ impl Pending {
             detail,
             at_most: None,
             fix: None,
+            careful: false,
         }
     }
 
@@ -39,6 +41,20 @@ impl Pending {
         self.fix = Some((what, change));
         self
     }
+
+    /// Fixed only for who trusts the profile, if `careful`.
+    pub const fn careful(mut self, careful: bool) -> Self {
+        self.careful |= careful;
+        self
+    }
+}
+
+/// One cause is told of once, with how many it concerns.
+pub(super) fn times(detail: String, count: u64, what: &str) -> String {
+    match count {
+        0 | 1 => detail,
+        _ => format!("{detail}; {count} {what}"),
+    }
 }
 
 /// All findings of a directory.
@@ -50,11 +66,12 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    pub const fn new(wanted: BTreeMap<DirectoryRule, usize>) -> Self {
+    /// `others` are there already.
+    pub const fn new(wanted: BTreeMap<DirectoryRule, usize>, others: Vec<(usize, Found)>) -> Self {
         Self {
             wanted,
             rows: Vec::new(),
-            others: Vec::new(),
+            others,
         }
     }
 
@@ -111,6 +128,7 @@ impl Findings {
             let mut found = Found::row(row, pending.detail);
             found.at_most = pending.at_most;
             found.fix = pending.fix;
+            found.careful = pending.careful;
             if let Some(check) = self.wanted.get(&pending.rule) {
                 all.push((*check, found));
             }

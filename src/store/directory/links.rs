@@ -7,6 +7,7 @@ use super::columns::RoleTable;
 use super::findings::Findings;
 use super::objects::Objects;
 use super::read::i32_of;
+use super::usns::Usns;
 use crate::store::finding::{Change, Found, RowRef};
 use crate::store::profile::DirectoryRule;
 use crate::store::rows::{Unread, View};
@@ -18,6 +19,8 @@ pub(super) struct Links {
     pub unread: Unread,
     /// Links to rows that are not there.
     pub lost: u64,
+    /// Some link has a value that cannot be read.
+    pub faults: bool,
 }
 
 const ROLES: [&str; 6] = [
@@ -34,7 +37,7 @@ pub(super) fn read(
     view: &View<'_>,
     table: RoleTable<'_>,
     (objects, link_ids): (&mut Objects, &BTreeSet<i64>),
-    usn: Option<i64>,
+    usns: &mut Usns,
     findings: &mut Findings,
 ) -> io::Result<Links> {
     let mut links = Links::default();
@@ -55,6 +58,7 @@ pub(super) fn read(
             findings.found(DirectoryRule::Links, found);
         }
         let is_deleted = values.count(3) > 0;
+        links.faults |= values.fault(1).is_some() || values.fault(3).is_some();
         match objects.find(to) {
             None => {
                 links.lost += 1;
@@ -92,11 +96,8 @@ pub(super) fn read(
                 findings.found(DirectoryRule::LinksOdd, Found::row(here(), detail));
             }
         }
-        if let (Some(own), Some(highest)) = (values.int(5), usn)
-            && own > highest
-        {
-            let detail = format!("link_usnchanged {own} is above usn_col {highest}");
-            findings.found(DirectoryRule::Usn, Found::row(here(), detail));
+        if let Some(own) = values.int(5) {
+            usns.of_link(own, here);
         }
         Ok(())
     })?;

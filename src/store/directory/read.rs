@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::columns::RoleTable;
-use super::objects::{NULL, Object, Objects, Standing};
+use super::objects::{NULL, Object, Objects, Standing, hash_of_chain};
 use super::schema::SchemaRows;
 use crate::store::columns::Values;
 use crate::store::rows::{Unread, View};
-use xxhash_rust::xxh3::xxh3_64;
 
 /// The columns that are read, in this order.
 const ROLES: [&str; 17] = [
@@ -89,7 +88,8 @@ pub(super) fn first_pass(view: &View<'_>, data: RoleTable<'_>) -> io::Result<Fir
             (true, true) => summary.deleted += 1,
             (false, _) => summary.phantoms += 1,
         }
-        pass.schema.row(values, is_object && !is_deleted, ordinal);
+        // One that says it is no object, and has a class, is told of as that.
+        pass.schema.row(values, !is_deleted, ordinal);
         if pass.rdn_types.len() < RDN_TYPES_MOST {
             pass.rdn_types.extend(values.int(16));
         }
@@ -107,7 +107,7 @@ pub(super) fn first_pass(view: &View<'_>, data: RoleTable<'_>) -> io::Result<Fir
             pdnt: i32_of(values, 1),
             ncdnt: i32_of(values, 3),
             count: values.int(4).unwrap_or_default(),
-            ancestors: chain.map(xxh3_64),
+            ancestors: chain.and_then(hash_of_chain),
             chain_parent: chain.map_or(NULL, |chain| parent_in(chain, dnt)),
             instance_type: values
                 .int(6)
@@ -116,6 +116,8 @@ pub(super) fn first_pass(view: &View<'_>, data: RoleTable<'_>) -> io::Result<Fir
             ordinal,
             is_object,
             is_deleted,
+            names_itself: false,
+            doubted: false,
             parent: super::objects::NONE,
             standing: Standing::Unknown,
             low: 0,

@@ -5,19 +5,20 @@ use std::io;
 
 use super::columns::{Attribute, RoleTable, of_letters};
 use super::descriptors::Descriptors;
-use super::findings::{Findings, Pending};
+use super::findings::{Findings, Pending, times};
+use super::judge::set;
 use super::objects::{NOT_AN_OBJECT, Object, Objects, ROOT};
 use super::read::i32_of;
-use crate::format::record::ColumnChange;
+use super::usns::Usns;
 use crate::format::store::replica;
 use crate::format::store::security::check_sid;
 use crate::store::columns::{ColumnPlace, Values, as_int};
-use crate::store::finding::{Change, FindingSeverity};
+use crate::store::finding::FindingSeverity;
 use crate::store::profile::{DirectoryRule, Form};
 use crate::store::rows::View;
 
 /// The columns that the profile names, in this order; those of attributes follow.
-const ROLES: [&str; 12] = [
+const ROLES: [&str; 14] = [
     "dnt",
     "own_name",
     "rdn_type",
@@ -30,10 +31,14 @@ const ROLES: [&str; 12] = [
     "object_class",
     "guid",
     "sub_refs",
+    "obj",
+    "instance_type",
 ];
 
 /// Of the root, the value that refers to nobody in every file that was seen. `[directory rules 14]`
 const ROOT_DMD_LOCATION: (i32, i64) = (131_108, 3);
+/// Different values that refer to nobody are kept up to this.
+const DANGLING_MOST: usize = 1_000_000;
 /// `distinguishedName`.
 const OWN_NAME: i32 = 49;
 /// The id of `nTSecurityDescriptor`.
@@ -46,6 +51,23 @@ pub(super) struct References {
     pub lost: u64,
     /// `subRefs`: the row that has the value, and the value.
     pub sub_refs: Vec<(i32, i32)>,
+    /// Some row has a value of an attribute that refers to rows, or to descriptors, that cannot be read.
+    pub faults: bool,
+    pub descriptor_faults: bool,
+    /// Values that refer to nobody: by the slot and the value the first row that has it, and how many do.
+    dangling: BTreeMap<(usize, i64), (u32, u64)>,
+    /// More of them.
+    not_kept: u64,
+}
+
+impl References {
+    fn dangling(&mut self, slot: usize, value: i64, ordinal: u32) {
+        if self.dangling.len() < DANGLING_MOST || self.dangling.contains_key(&(slot, value)) {
+            self.dangling.entry((slot, value)).or_insert((ordinal, 0)).1 += 1;
+        } else {
+            self.not_kept += 1;
+        }
+    }
 }
 
 /// What the pass works with.
@@ -53,7 +75,6 @@ pub(super) struct SecondPass<'p> {
     pub view: &'p View<'p>,
     pub data: RoleTable<'p>,
     pub rdn_types: &'p [i64],
-    pub usn: Option<i64>,
     /// Descriptors lie in their own table.
     pub separate_descriptors: bool,
 }
@@ -63,6 +84,7 @@ impl SecondPass<'_> {
         &self,
         objects: &mut Objects,
         descriptors: &mut Option<Descriptors>,
+        usns: &mut Usns,
         findings: &mut Findings,
     ) -> io::Result<References> {
         let table = self.data.table;
@@ -93,22 +115,30 @@ impl SecondPass<'_> {
             .iter()
             .map(|id| (*id, rdn(*id, &known, &texts, slots[3])))
             .collect();
-        self.view.rows(table, &columns, &mut |row| {
+        // What cannot be read was counted in the first pass.
+        let _ = self.view.rows(table, &columns, &mut |row| {
             let values = row.values;
             let dnt = i32_of(values, 0);
             let Some(object) = objects.get(dnt).copied() else {
                 return Ok(());
             };
+            let above = usns.of_row(values.int(6), values.int(7), object.ordinal);
             let of_row = OfRow {
                 object: &object,
                 values,
                 findings,
             };
-            of_row.alone(self, &by_rdn);
+            let doubted = of_row.alone(self, &by_rdn, above);
+            if doubted && let Some(at) = objects.find(dnt) {
+                objects.all[at as usize].doubted = true;
+            }
             if object.is_object && dnt != NOT_AN_OBJECT {
                 add(objects, dnt, false);
             }
-            for (slot, (attribute, place)) in (slots[0]..).zip(&names) {
+            references.faults |= (slots[0]..slots[2]).any(|slot| values.fault(slot).is_some());
+            references.descriptor_faults |=
+                (slots[2]..slots[3]).any(|slot| values.fault(slot).is_some());
+            for (slot, (attribute, _)) in (slots[0]..).zip(&names) {
                 // Of objects the own name is counted as what it should be.
                 if attribute.id == OWN_NAME && object.is_object {
                     continue;
@@ -117,26 +147,25 @@ impl SecondPass<'_> {
                     if (attribute.id, value) == ROOT_DMD_LOCATION && dnt == ROOT {
                         continue;
                     }
+                    if attribute.id == OWN_NAME
+                        && value == i64::from(dnt)
+                        && let Some(at) = objects.find(dnt)
+                    {
+                        objects.all[at as usize].names_itself = true;
+                    }
                     if !i32::try_from(value).is_ok_and(|to| add(objects, to, false)) {
                         references.lost += 1;
-                        let detail = format!("{}: {value} is not there", place.name);
-                        findings.add(Pending::new(
-                            DirectoryRule::Dangling,
-                            object.ordinal,
-                            detail,
-                        ));
+                        references.dangling(slot, value, object.ordinal);
                     }
                 }
             }
-            for (slot, (_, place)) in (slots[1]..).zip(&mixed) {
+            for (slot, _) in (slots[1]..).zip(&mixed) {
                 for value in values.all(slot) {
                     let number = value
                         .first_chunk::<4>()
                         .map(|bytes| i32::from_le_bytes(*bytes));
                     if !number.is_some_and(|to| add(objects, to, true)) {
-                        let detail = format!("{}: the first 4 bytes name no row", place.name);
-                        let found = Pending::new(DirectoryRule::Dangling, object.ordinal, detail);
-                        findings.add(found.only(FindingSeverity::Warning));
+                        references.dangling(slot, 0, object.ordinal);
                     }
                 }
             }
@@ -168,7 +197,38 @@ impl SecondPass<'_> {
                 add(objects, object.pdnt, false);
             }
         }
+        let place = |slot: usize| columns.get(slot).copied().flatten();
+        references.tell(slots[1], &place, findings);
         Ok(references)
+    }
+}
+
+impl References {
+    /// Tells of values that refer to nobody; in slots from `mixed` on they are perhaps no numbers of rows.
+    fn tell<'c>(
+        &mut self,
+        mixed: usize,
+        place: &dyn Fn(usize) -> Option<&'c ColumnPlace>,
+        findings: &mut Findings,
+    ) {
+        for ((slot, value), (first, count)) in std::mem::take(&mut self.dangling) {
+            let name = place(slot).map_or("", |place| &place.name);
+            let is_number = slot < mixed;
+            let detail = match is_number {
+                true => format!("{name}: {value} is not there"),
+                false => format!("{name}: the first 4 bytes name no row"),
+            };
+            let detail = times(detail, count, "values");
+            let found = Pending::new(DirectoryRule::Dangling, first, detail);
+            findings.add(match is_number {
+                true => found,
+                false => found.only(FindingSeverity::Warning),
+            });
+        }
+        if self.not_kept > 0 {
+            let detail = format!("{} more values that name no row", self.not_kept);
+            findings.about(DirectoryRule::Dangling, "Attributes".to_owned(), detail);
+        }
     }
 }
 
@@ -224,7 +284,8 @@ impl OfRow<'_> {
             .add(Pending::new(rule, self.object.ordinal, detail));
     }
 
-    fn alone(mut self, pass: &SecondPass<'_>, by_rdn: &BTreeMap<i64, Rdn>) {
+    /// `above`: one of its USNs is one that was never given out. True when it is told of that it is no object.
+    fn alone(mut self, pass: &SecondPass<'_>, by_rdn: &BTreeMap<i64, Rdn>, above: bool) -> bool {
         let dnt = self.object.dnt;
         if self.object.is_object && dnt != NOT_AN_OBJECT {
             self.own_name(pass.data.column("own_name"));
@@ -241,7 +302,33 @@ impl OfRow<'_> {
         {
             self.found(DirectoryRule::Sid, fault.to_string());
         }
-        self.usn(pass.usn);
+        self.usn(above);
+        self.phantom()
+    }
+
+    /// `[directory rules 7]`
+    fn phantom(&mut self) -> bool {
+        let columns = [
+            (9, "objectClass"),
+            (13, "instanceType"),
+            (4, "nTSecurityDescriptor"),
+        ];
+        let detail = match self.values.int(12) {
+            Some(1) => return false,
+            Some(0) => {
+                let has = columns.iter();
+                let has = has.filter(|(slot, _)| self.values.is_present(*slot));
+                let has: Vec<&str> = has.map(|(_, name)| *name).collect();
+                if has.is_empty() {
+                    return false;
+                }
+                format!("OBJ_col is 0, but it has {}", has.join(", "))
+            }
+            Some(other) => format!("OBJ_col is {other}"),
+            None => "OBJ_col is null".to_owned(),
+        };
+        self.found(DirectoryRule::Phantom, detail);
+        true
     }
 
     /// `[directory rules 4]`
@@ -264,13 +351,8 @@ impl OfRow<'_> {
         };
         let detail = format!("ATTb49 is {stored}, should be {dnt}");
         let mut found = Pending::new(DirectoryRule::OwnName, self.object.ordinal, detail);
-        if let Some(column) = column {
-            let change = ColumnChange {
-                fid: column.fid,
-                derived: column.derived,
-                values: vec![self.object.dnt.to_le_bytes().to_vec()],
-            };
-            found = found.fixed_by(format!("Fixed ATTb49 to {dnt}"), Change::Set(vec![change]));
+        if let Some(change) = column.and_then(|column| set(column, &[self.object.dnt])) {
+            found = found.fixed_by(format!("Fixed ATTb49 to {dnt}"), change);
         }
         self.findings.add(found);
     }
@@ -299,7 +381,7 @@ impl OfRow<'_> {
     }
 
     /// `[directory rules 16]`
-    fn usn(&mut self, highest: Option<i64>) {
+    fn usn(&mut self, above: bool) {
         let (created, changed) = (self.values.int(6), self.values.int(7));
         if let (Some(created), Some(changed)) = (created, changed)
             && created > changed
@@ -307,19 +389,8 @@ impl OfRow<'_> {
             let detail = format!("uSNCreated {created} is above uSNChanged {changed}");
             self.found(DirectoryRule::Usn, detail);
         }
-        for (name, usn) in [("uSNCreated", created), ("uSNChanged", changed)] {
-            if let (Some(usn), Some(highest)) = (usn, highest)
-                && usn > highest
-            {
-                self.found(
-                    DirectoryRule::Usn,
-                    format!("{name} {usn} is above usn_col {highest}"),
-                );
-                // One cause, one finding.
-                return;
-            }
-        }
-        let Some(metadata) = self.values.first(8) else {
+        // One cause, one finding.
+        let Some(metadata) = self.values.first(8).filter(|_| !above) else {
             return;
         };
         let wrong = match replica::parse(metadata) {

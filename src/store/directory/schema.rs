@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::columns::attributes;
-use super::findings::{Findings, Pending};
+use super::findings::{Findings, Pending, times};
 use crate::db::catalog::Table;
 use crate::store::columns::{Values, as_int};
 use crate::store::profile::DirectoryRule;
@@ -15,16 +15,14 @@ const CLASS_SCHEMA: i64 = 196_621;
 const SYNTAX: i64 = 0x80000;
 /// Syntaxes 2.5.5.1 to 2.5.5.17.
 const SYNTAXES: std::ops::RangeInclusive<i64> = 1..=17;
-/// Complaints about one row's own class and the like are kept up to this.
-const UNKNOWN_MOST: usize = 100_000;
 
 /// What the rows say about the schema. Memory: some 100 bytes an attribute or class.
 #[derive(Default)]
 pub(super) struct SchemaRows {
     attributes: Vec<AttributeRow>,
     classes: BTreeSet<i64>,
-    /// Every value of `objectClass` that rows have, with the first rows that have it.
-    used: BTreeMap<i64, Vec<u32>>,
+    /// Every value of `objectClass` that rows have, with the first row that has it, and how many do.
+    used: BTreeMap<i64, (u32, u64)>,
 }
 
 struct AttributeRow {
@@ -44,11 +42,7 @@ impl SchemaRows {
         for value in values.all(8).filter_map(as_int) {
             attribute |= value == ATTRIBUTE_SCHEMA;
             class |= value == CLASS_SCHEMA;
-            let rows = self.used.entry(value).or_default();
-            // Only of classes that are not there the rows are needed, and those are few.
-            if rows.len() < 16 {
-                rows.push(ordinal);
-            }
+            self.used.entry(value).or_insert((ordinal, 0)).1 += 1;
         }
         if is_live && attribute {
             self.attributes.push(AttributeRow {
@@ -150,26 +144,39 @@ impl SchemaRows {
             .used
             .iter()
             .filter(|(class, _)| !self.classes.contains(class));
-        let rows = missing.flat_map(|(class, rows)| rows.iter().map(move |row| (*class, *row)));
-        for (class, row) in rows.take(UNKNOWN_MOST) {
+        for (class, (first, rows)) in missing {
             let detail = format!("objectClass {class} is no class of the schema");
-            findings.add(Pending::new(DirectoryRule::Schema, row, detail));
+            let detail = times(detail, *rows, "rows have it");
+            findings.add(Pending::new(DirectoryRule::Schema, *first, detail));
         }
     }
 
     /// `[directory rules 15.4]`
     fn without_column(&self, table: &Table, findings: &mut Findings) {
+        for row in self.columnless(table) {
+            let detail = "no column of its own".to_owned();
+            findings.add(Pending::new(DirectoryRule::SchemaOdd, row.ordinal, detail));
+        }
+    }
+
+    /// Attributes without a column that should have one.
+    fn columnless(&self, table: &Table) -> impl Iterator<Item = &AttributeRow> {
         const CONSTRUCTED: i64 = 4;
         let ids: BTreeSet<i32> = attributes(table)
             .filter_map(|(_, attribute)| attribute.map(|attribute| attribute.id))
             .collect();
-        for row in &self.attributes {
+        self.attributes.iter().filter(move |row| {
             let named = [row.id, row.internal].into_iter().flatten();
             let has_column = named.map(|id| id as i32).any(|id| ids.contains(&id));
-            if !has_column && row.link.is_none() && row.flags & CONSTRUCTED == 0 && !row.defunct {
-                let detail = "no column of its own".to_owned();
-                findings.add(Pending::new(DirectoryRule::SchemaOdd, row.ordinal, detail));
-            }
-        }
+            !has_column && row.link.is_none() && row.flags & CONSTRUCTED == 0 && !row.defunct
+        })
+    }
+
+    /// True when an attribute with one of these letters has no column: it may have been lost, with what was in it.
+    pub fn lacks_column(&self, table: &Table, letters: &[u8]) -> bool {
+        let is_of = |letter: &u8| SYNTAX + i64::from(*letter - b'a');
+        let syntaxes: BTreeSet<i64> = letters.iter().map(is_of).collect();
+        self.columnless(table)
+            .any(|row| row.syntax.is_some_and(|syntax| syntaxes.contains(&syntax)))
     }
 }

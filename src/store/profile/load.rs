@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::model::{Profile, Rule, Side};
+use super::validate::{temper, validate};
 
 /// Why a profile cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,8 +28,11 @@ pub enum ProfileError {
         /// The check.
         check: String,
         /// How.
-        what: &'static str,
+        what: String,
     },
+    /// Something else than a check is wrong.
+    #[error("{0}")]
+    Other(String),
 }
 
 /// Names and texts of the embedded profiles; the first that fits a database is taken.
@@ -70,7 +74,9 @@ pub fn parse(text: &str) -> Result<Profile, ProfileError> {
             merge(read(text)?, profile)
         }
     };
+    let mut profile = profile;
     validate(&profile)?;
+    temper(&mut profile);
     Ok(profile)
 }
 
@@ -98,60 +104,8 @@ fn merge(base: Profile, mut own: Profile) -> Profile {
     own
 }
 
-/// Every name that a check uses must be described, else it would silently never be there.
-fn validate(profile: &Profile) -> Result<(), ProfileError> {
-    for check in &profile.checks {
-        let known = |table: &str, column: &str| {
-            let column = column.split('.').next().unwrap_or_default();
-            column == TABLE_PART
-                || profile
-                    .tables
-                    .iter()
-                    .filter(|fact| fact.role == table)
-                    .any(|fact| fact.columns.iter().any(|fact| fact.role == column))
-        };
-        let is_table = |table: &str| profile.tables.iter().any(|fact| fact.role == table);
-        for (table, column) in names(&check.rule) {
-            let unknown = match column {
-                Some(column) if !known(table, column) => column,
-                None if !is_table(table) => table,
-                _ => continue,
-            };
-            return Err(ProfileError::Unknown {
-                check: check.id.clone(),
-                name: unknown.to_owned(),
-            });
-        }
-        contradictions(&check.rule).map_err(|what| ProfileError::Check {
-            check: check.id.clone(),
-            what,
-        })?;
-    }
-    Ok(())
-}
-
 /// What stands for `*` or `{id}` in a table's name.
 pub(crate) const TABLE_PART: &str = "@table";
-
-fn contradictions(rule: &Rule) -> Result<(), &'static str> {
-    let same = |one: &Side, other: &Side| one.key.len() == other.key.len();
-    let lengths = "both sides need keys of the same number of columns";
-    match rule {
-        Rule::Compare { right, value, .. } if right.is_some() == value.is_some() => {
-            Err("a comparison needs 'right' or 'value'")
-        }
-        Rule::Refers { from, to, .. } if !same(from, to) => Err(lengths),
-        Rule::Referenced { of, by } if !by.iter().all(|by| same(of, by)) => Err(lengths),
-        Rule::Mirror { one, other } if !same(one, other) => Err(lengths),
-        Rule::Tree { key, parent, .. } if key.len() != parent.len() => Err(lengths),
-        Rule::Counts { of, counters } if !counters.iter().all(|c| same(of, &c.from)) => {
-            Err(lengths)
-        }
-        Rule::Counts { counters, .. } if counters.is_empty() => Err("it counts nothing"),
-        Rule::Tables { rows, .. } if rows.key.len() != 1 => Err("the key must be one column"),
-        _ => Ok(()),
-    }
-}
 
 /// Tables and columns that a rule names.
 pub(crate) fn names(rule: &Rule) -> Vec<(&str, Option<&str>)> {

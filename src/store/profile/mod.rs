@@ -2,6 +2,7 @@
 
 pub(crate) mod load;
 mod model;
+mod validate;
 
 pub use load::{ProfileError, embedded, parse};
 pub use model::{

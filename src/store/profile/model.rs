@@ -214,12 +214,15 @@ pub enum FixKind {
 /// Rows that meet all of these.
 pub type Conditions = Vec<Condition>;
 
-/// What a row must meet.
+/// What a row must meet. A check with a condition on a column that is not recognised is not available.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
-    /// Of this column. A table that lacks it: as if no row had a value.
+    /// Of this column. Of tables of one role those that lack it: as if no row had a value.
     pub column: String,
+    /// The column need not be there: then no row has a value.
+    #[serde(default)]
+    pub optional: bool,
     /// Only these bits of a number.
     #[serde(default)]
     pub mask: Option<i64>,
@@ -391,6 +394,9 @@ pub enum Rule {
         /// Who else names roots. A parent that is absent or zero makes one by itself.
         #[serde(default)]
         roots: Vec<Side>,
+        /// A row that is its own parent may be a root: that is a warning.
+        #[serde(default)]
+        own_parent_may_be_root: bool,
         /// How many rows have no parent, in each table.
         #[serde(default)]
         roots_exactly: Option<u64>,

@@ -19,7 +19,7 @@ pub const DEFECTS: &[Defect] = &[
         Private,
         "count",
         "a folder counts a message too many",
-        [error("rowcounts", ROWS).plain()],
+        [warning("rowcounts", ROWS).trust()],
         |store| {
             folder(store, INBOX).add("L3602", 1);
         }
@@ -28,7 +28,7 @@ pub const DEFECTS: &[Defect] = &[
         Private,
         "unread",
         "a folder counts an unread message too few",
-        [error("rowcounts", ROWS).plain()],
+        [warning("rowcounts", ROWS).trust()],
         |store| {
             folder(store, INBOX).add("L3603", -1);
         }
@@ -37,7 +37,7 @@ pub const DEFECTS: &[Defect] = &[
         Private,
         "hidden",
         "an empty folder counts hidden messages",
-        [error("rowcounts", ROWS).plain()],
+        [warning("rowcounts", ROWS).trust()],
         |store| {
             folder(store, DRAFTS).add("L3617", 3);
         }
@@ -46,7 +46,7 @@ pub const DEFECTS: &[Defect] = &[
         Public,
         "public-count",
         "a folder counts a message too few",
-        [error("rowcounts", ROWS).plain()],
+        [warning("rowcounts", ROWS).trust()],
         |store| {
             folder(store, NEWS).add("L3602", -1);
         }
@@ -56,7 +56,7 @@ pub const DEFECTS: &[Defect] = &[
         "wrapped",
         "an unread count went below zero",
         [
-            error("rowcounts", ROWS).plain(),
+            warning("rowcounts", ROWS).trust(),
             error("rowcounts.wrap.unread", ROWS)
         ],
         |store| {
@@ -85,7 +85,7 @@ pub const DEFECTS: &[Defect] = &[
         Private,
         "wrapped-hidden",
         "the hidden count of a search folder went below zero",
-        [error("rowcounts.wrap.hidden", ROWS)],
+        [warning("rowcounts.wrap.hidden", ROWS)],
         |store| {
             folder(store, SEARCH).set("L3617", i32::MIN.to_le_bytes());
         }
@@ -184,7 +184,7 @@ pub const DEFECTS: &[Defect] = &[
         Private,
         "committed",
         "a message was committed later than its folder says",
-        [error("committime", FOLDER).plain()],
+        [warning("committime", FOLDER).trust()],
         |store| {
             folder(store, PROJECTS).set("T670a", minutes(1));
         }

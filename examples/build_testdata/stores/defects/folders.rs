@@ -133,7 +133,7 @@ pub const DEFECTS: &[Defect] = &[
         Private,
         "own-parent",
         "a folder is its own parent",
-        [error("folder.parent", FOLDER)],
+        [warning("folder.parent", FOLDER)],
         |store| {
             moved(store, BARE, BARE);
         }
@@ -183,7 +183,7 @@ pub const DEFECTS: &[Defect] = &[
         Private,
         "no-table",
         "a folder has no table",
-        [error("folder.table", FOLDER)],
+        [warning("folder.table", FOLDER)],
         |store| {
             store.remove(&table_of(DRAFTS));
         }
@@ -192,7 +192,7 @@ pub const DEFECTS: &[Defect] = &[
         Private,
         "table-of-nobody",
         "a table belongs to no folder",
-        [error("folder.table", FOLDER)],
+        [warning("folder.table", FOLDER)],
         |store| {
             store.sheets.push(entries(NOBODY));
         }
@@ -299,7 +299,7 @@ pub const DEFECTS: &[Defect] = &[
         Private,
         "children",
         "a folder counts a child folder too many",
-        [error("fldsub", &["fldsub"]).plain()],
+        [warning("fldsub", &["fldsub"]).trust()],
         |store| {
             folder(store, FINDER).add("L6638", 1);
         }
@@ -308,7 +308,7 @@ pub const DEFECTS: &[Defect] = &[
         Private,
         "no-children",
         "a folder says nothing of its child folders",
-        [error("fldsub", &["fldsub"]).plain()],
+        [warning("fldsub", &["fldsub"]).trust()],
         |store| {
             folder(store, ROOT).clear("L6638");
         }
@@ -317,7 +317,7 @@ pub const DEFECTS: &[Defect] = &[
         Private,
         "deleted-children",
         "a folder counts a deleted child folder too many",
-        [error("fldsub", &["fldsub"]).plain()],
+        [warning("fldsub", &["fldsub"]).trust()],
         |store| {
             folder(store, FINDER).add("L6641", 1);
         }
@@ -326,7 +326,7 @@ pub const DEFECTS: &[Defect] = &[
         Public,
         "public-children",
         "a folder counts a child folder too few",
-        [error("fldsub", &["fldsub"]).plain()],
+        [warning("fldsub", &["fldsub"]).trust()],
         |store| {
             folder(store, NEWS).add("L6638", -1);
         }

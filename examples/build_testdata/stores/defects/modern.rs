@@ -197,7 +197,7 @@ pub const DEFECTS: &[Defect] = &[
         Modern,
         "count",
         "a folder counts a message too few",
-        [error("AggregateCounts", COUNTS).plain()],
+        [error("AggregateCounts", COUNTS).trust()],
         |store| {
             own(store, INBOX).add("MessageCount", -1);
         }
@@ -206,7 +206,7 @@ pub const DEFECTS: &[Defect] = &[
         Modern,
         "unread",
         "a folder counts an unread message too many",
-        [error("AggregateCounts", COUNTS).plain()],
+        [error("AggregateCounts", COUNTS).trust()],
         |store| {
             own(store, INBOX).add("UnreadMessageCount", 1);
         }
@@ -215,7 +215,7 @@ pub const DEFECTS: &[Defect] = &[
         Modern,
         "hidden",
         "a folder counts no hidden messages",
-        [error("AggregateCounts", COUNTS).plain()],
+        [error("AggregateCounts", COUNTS).trust()],
         |store| {
             own(store, INBOX).clear("HiddenItemCount");
         }
@@ -224,7 +224,7 @@ pub const DEFECTS: &[Defect] = &[
         Modern,
         "size",
         "the size of a folder is wrong",
-        [error("AggregateCounts", COUNTS).plain()],
+        [error("AggregateCounts", COUNTS).trust()],
         |store| {
             own(store, SENT).add("MessageSize", 1 << 33);
         }
@@ -233,7 +233,7 @@ pub const DEFECTS: &[Defect] = &[
         Modern,
         "hidden-size",
         "the size of hidden messages is wrong",
-        [error("AggregateCounts", COUNTS).plain()],
+        [error("AggregateCounts", COUNTS).trust()],
         |store| {
             own(store, DRAFTS).add("HiddenItemSize", 10);
         }
@@ -437,7 +437,7 @@ pub const DEFECTS: &[Defect] = &[
         Modern,
         "replid-twice",
         "a replid stands for two GUIDs",
-        [error("replid.replid", REPLID)],
+        [warning("replid.replid", REPLID)],
         |store| {
             store
                 .sheet("ReplidGuidMap")
@@ -449,7 +449,7 @@ pub const DEFECTS: &[Defect] = &[
         Modern,
         "replica-twice",
         "a GUID has two replids",
-        [error("replid.guid", REPLID)],
+        [warning("replid.guid", REPLID)],
         |store| {
             store
                 .sheet("ReplidGuidMap")
@@ -461,7 +461,7 @@ pub const DEFECTS: &[Defect] = &[
         Modern,
         "foreign-replid",
         "the replid in a folder's id is another's",
-        [error("replid.folder", REPLID)],
+        [warning("replid.folder", REPLID)],
         |store| {
             own(store, EMPTY).set("FolderId", long_id(0xDB, 0x64_008, 2));
         }
@@ -472,7 +472,7 @@ pub const DEFECTS: &[Defect] = &[
         "the replid in the id of a message's folder stands for nothing",
         [
             error("message.folder", MESSAGE),
-            error("replid.message", REPLID)
+            warning("replid.message", REPLID)
         ],
         |store| {
             message(store, 9).set("FolderId", long_id(0xDB, 0x64_005, 77));

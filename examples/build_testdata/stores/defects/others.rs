@@ -302,7 +302,7 @@ pub const DEFECTS: &[Defect] = &[
         Private,
         "low-number",
         "a named property has the number 0x7FFF",
-        [error("namedprop.range", NAMES)],
+        [warning("namedprop.range", NAMES)],
         |store| {
             named_prop(store, 5).set("PropNumber", 0x7FFFi32.to_le_bytes());
         }
@@ -311,7 +311,7 @@ pub const DEFECTS: &[Defect] = &[
         Private,
         "same-number",
         "two named properties have the same number",
-        [error("namedprop.number", NAMES)],
+        [warning("namedprop.number", NAMES)],
         |store| {
             named_prop(store, 4).set("PropNumber", 0x8003i32.to_le_bytes());
         }
@@ -320,7 +320,7 @@ pub const DEFECTS: &[Defect] = &[
         Private,
         "same-property-name",
         "two named properties have the same name",
-        [error("namedprop.name", NAMES)],
+        [warning("namedprop.name", NAMES)],
         |store| {
             let name = named_prop(store, 3)
                 .get("PropName")
@@ -333,7 +333,7 @@ pub const DEFECTS: &[Defect] = &[
         Private,
         "same-dispid",
         "two named properties have the same dispatch id",
-        [error("namedprop.dispid", NAMES)],
+        [warning("namedprop.dispid", NAMES)],
         |store| {
             named_prop(store, 2).set("PropDispId", 33_290i32.to_le_bytes());
         }
