@@ -7,7 +7,7 @@
 //!    indexes follow. If anything would be lost, or a change cannot be made, the database stays as it is.
 //! 3. The new file gets the header of a database all of whose pages are new, is made durable, and checked; tables that
 //!    are not concerned must hold what they held. Then the caller looks at it.
-//! 4. Only then it takes the place of the original, which is put aside ([`super::replace`]); an undo file gives it back.
+//! 4. Only then it takes the place of the original, which is put aside (`replace`); an undo file gives it back.
 
 mod report;
 mod source;

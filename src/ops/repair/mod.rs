@@ -4,7 +4,7 @@
 //!    checks it. A sound database stays as it is; single bits and one bad header copy are mended in place (`mend`).
 //! 2. Otherwise everything that can be kept is written into a new file ([`crate::repair`]), with the header that the
 //!    engine's repair leaves (`header`), made durable, and checked in its turn.
-//! 3. Only then it takes the place of the original, which is put aside under another name ([`super::replace`]); an undo file gives
+//! 3. Only then it takes the place of the original, which is put aside under another name (`replace`); an undo file gives
 //!    it back.
 
 mod header;
