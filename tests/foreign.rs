@@ -208,6 +208,28 @@ fn restored_databases_open_elsewhere() {
     }
 }
 
+/// The same of what `isinteg` writes: another value in one row, and all rows there.
+#[test]
+fn amended_databases_open_elsewhere() {
+    let (Some(export), Some(python)) = (needs::program("esedbexport"), needs::dissect()) else {
+        return;
+    };
+    let name = "store-2003-priv.edb";
+    let dir = common::folder_with(&[name]);
+    let profile = common::root().join("src/store/profiles/exchange-5.5.toml");
+    std::fs::copy(profile, dir.path().join("old.toml")).unwrap();
+    let words = format!("isinteg {name} --profile old.toml -patch --trust-profile --yes");
+    let run = common::line(dir.path(), &words);
+    assert_eq!(run.status, 1, "{run:?}");
+    let (before, after) = (testdata().join(name), dir.path().join(name));
+    assert_ne!(
+        std::fs::read(&before).unwrap(),
+        std::fs::read(&after).unwrap()
+    );
+    assert_eq!(by_dissect(&python, &before), by_dissect(&python, &after));
+    assert_eq!(by_libesedb(&export, &before), by_libesedb(&export, &after));
+}
+
 /// Both see the same rows in a database written anew as in the one that it was written from.
 #[test]
 fn rebuilt_databases_open_elsewhere() {

@@ -53,9 +53,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("damage", &["db", "format", "problem", "storage"]),
     (
         "store",
-        &[
-            "db", "format", "progress", "repair", "sorting", "storage", "tree",
-        ],
+        &["db", "format", "progress", "repair", "sorting", "tree"],
     ),
     (
         "ops",

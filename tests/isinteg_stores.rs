@@ -395,6 +395,11 @@ fn stores_without_rows_end() {
         text(&report)
     );
     let report = soon(&Scene::new(&hostile::empty_modern()), &["alltests"]);
+    // Tables of mailboxes that are not there, and nothing else.
+    let mut wrong = report.tests.iter().filter(|test| test.errors > 0);
+    let tables = wrong.next().map(|test| (test.name.as_str(), test.errors));
+    assert_eq!(tables, Some(("tables", 8)), "{}", text(&report));
+    assert!(wrong.next().is_none(), "{}", text(&report));
     assert!(
         report
             .tests

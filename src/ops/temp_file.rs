@@ -1,6 +1,7 @@
 //! A database that is written beside the one that it is to replace: its file, the folders, the room there.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -8,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::format::dbheader::HeaderCopies;
 use crate::ops::identify::{FileKind, identify};
 use crate::rebuild::{self, MARK_AT};
-use crate::storage::{Disk, Storage, free_space};
+use crate::repair::Scratch;
+use crate::storage::{Disk, FileStorage, Storage, free_space};
 
 /// So many bytes at the start of an unfinished file are zero: a sector, which a disk writes whole or not at all.
 pub(super) const UNFINISHED: usize = MARK_AT as usize;
@@ -40,6 +42,14 @@ pub(super) fn space(temp: &Path, target: &Path, needed: u64) -> Vec<Space> {
         needed,
     };
     folders.into_iter().map(space).collect()
+}
+
+/// Makes scratch files in a folder.
+pub(super) fn scratch_in(dir: PathBuf) -> Scratch {
+    Arc::new(move || {
+        let file = FileStorage::scratch(&dir).map_err(std::io::Error::other)?;
+        Ok(Box::new(file) as Box<dyn Storage>)
+    })
 }
 
 /// The new file while it grows; dropped before it has its place, it is removed.

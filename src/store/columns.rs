@@ -187,6 +187,12 @@ impl Values {
         self.count(column) > 0 || self.fault(column).is_some()
     }
 
+    /// Something of the row cannot be read.
+    #[must_use]
+    pub const fn has_faults(&self) -> bool {
+        !self.faults.is_empty()
+    }
+
     /// What is wrong with a value of a column.
     #[must_use]
     pub fn fault(&self, column: usize) -> Option<&str> {

@@ -2,25 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::Arc;
 
 use super::bound::{Bound, StoreTable};
 use super::columns::ColumnPlace;
 use super::directory;
 use super::entries::{Entries, Entry, Origin};
 use super::finding::{Found, RowRef};
-use super::plan::{Plan, plan};
+use super::plan::{Emitter, Plan, RolePlan, plan};
 use super::profile::Rule;
 use super::relations::{Groups, Tell};
 use super::rows::{Unread, View};
 use super::trees::{Tree, TreeEmitter};
 use super::{catalog_rules, lists, property_list};
 use crate::progress::Progress;
+use crate::repair::Scratch;
 use crate::sorting::Sorter;
-use crate::storage::Storage;
-
-/// Makes scratch files.
-pub type Scratch = Arc<dyn Fn() -> io::Result<Box<dyn Storage>> + Send + Sync>;
 
 /// What a run may use.
 #[derive(Clone)]
@@ -77,14 +73,7 @@ pub fn run(
         let of_trees = trees.entry(role.clone()).or_default();
         let mut rows = 0;
         for table in bound.tables(role) {
-            let unread = pass.table(
-                (role, table),
-                of_role,
-                of_trees,
-                &mut entries,
-                &mut rows,
-                tell,
-            )?;
+            let unread = pass.table(table, of_role, of_trees, &mut entries, &mut rows, tell)?;
             note(&mut looked, bound, table, unread);
             progress.advance(1);
         }
@@ -151,14 +140,13 @@ impl Pass<'_> {
     /// One table.
     fn table(
         &self,
-        (role, store): (&str, &StoreTable),
-        plan: &mut super::plan::RolePlan,
+        store: &StoreTable,
+        plan: &mut RolePlan,
         trees: &mut [TreeEmitter],
         entries: &mut Entries,
         rows: &mut u64,
         tell: &mut Tell<'_>,
     ) -> io::Result<Unread> {
-        debug_assert!(!role.is_empty());
         let Some(table) = self.bound.table(store.objid) else {
             return Ok(Unread::default());
         };
@@ -221,10 +209,7 @@ impl Pass<'_> {
 }
 
 /// The columns of a role's slots in one of its tables.
-fn columns<'t>(
-    plan: &super::plan::RolePlan,
-    store: &'t StoreTable,
-) -> Vec<Option<&'t ColumnPlace>> {
+fn columns<'t>(plan: &RolePlan, store: &'t StoreTable) -> Vec<Option<&'t ColumnPlace>> {
     let names = plan.slots.names.iter();
     names.map(|name| store.columns.get(name)).collect()
 }
@@ -236,10 +221,11 @@ fn relations(
     mut trees: BTreeMap<usize, Tree>,
     tell: &mut Tell<'_>,
 ) -> io::Result<()> {
-    debug_assert!(!plan.is_empty() || trees.is_empty());
     let bound = pass.bound;
     let mut sorted = entries.finish()?;
-    let mut groups = Groups::new(bound);
+    let emitters = plan.values().flat_map(|role| &role.emitters);
+    let uncertain = emitters.filter_map(Emitter::uncertain_rule).collect();
+    let mut groups = Groups::new(bound, uncertain);
     while let Some((key, data)) = sorted.next()? {
         let entry = Entry::parse(key, data).ok_or(io::ErrorKind::InvalidData)?;
         match trees.get_mut(&usize::from(entry.rule)) {

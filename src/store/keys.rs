@@ -113,6 +113,16 @@ impl KeyOf {
         }
     }
 
+    /// The slots of its columns.
+    pub fn slots(&self) -> impl Iterator<Item = usize> {
+        self.components
+            .iter()
+            .filter_map(|component| match component {
+                Component::Table => None,
+                Component::Piece(piece) => Some(piece.slot),
+            })
+    }
+
     /// Shows every key of a row: one for each value of the column that has several. A row with an absent column has none.
     /// The flag says that all of it but the table's part is zero.
     pub fn each(
@@ -186,6 +196,11 @@ impl Where {
             .iter()
             .map(|condition| (slots.of(&condition.column), condition.clone()));
         Self(compiled.collect())
+    }
+
+    /// The slots of its columns.
+    pub fn slots(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().map(|(slot, _)| *slot)
     }
 
     pub fn holds(&self, values: &Values) -> bool {

@@ -36,6 +36,8 @@ pub(super) struct Emitter {
     held: Option<Held>,
     buffer: Vec<u8>,
     made: Vec<Option<i64>>,
+    /// Of some row it could not be read whether, or what, it has to say: what follows from the others proves nothing.
+    uncertain: bool,
 }
 
 /// What is done with a key of zeros.
@@ -118,17 +120,9 @@ fn emitters(plan: &mut Plan, bound: &Bound, number: usize, rule: &Rule) {
         let role = plan.entry(rows.table.clone()).or_default();
         let key = KeyOf::new(&rows.key, &mut role.slots, form);
         let must = ValueOf::Holds(Where::new(&rows.conditions, &mut role.slots));
-        role.emitters.push(Emitter {
-            rule: number as u16,
-            kind: DEFINITION,
-            key,
-            conditions: Where::new(&[], &mut role.slots),
-            values: vec![must],
-            zero: Zero::Key,
-            held: None,
-            buffer: Vec::new(),
-            made: Vec::new(),
-        });
+        let of_all = Where::new(&[], &mut role.slots);
+        let emitter = Emitter::new((number, DEFINITION), key, of_all, vec![must], Zero::Key);
+        role.emitters.push(emitter);
         return;
     }
     let mut add = |side: &Side, kind: u8, zero: Zero, counters: Vec<&Counter>| {
@@ -147,17 +141,8 @@ fn emitters(plan: &mut Plan, bound: &Bound, number: usize, rule: &Rule) {
             }
         });
         let values = values.collect();
-        role.emitters.push(Emitter {
-            rule: number as u16,
-            kind,
-            key,
-            conditions,
-            values,
-            zero,
-            held: None,
-            buffer: Vec::new(),
-            made: Vec::new(),
-        });
+        let emitter = Emitter::new((number, kind), key, conditions, values, zero);
+        role.emitters.push(emitter);
     };
     let plain = Vec::new;
     match rule {
@@ -216,6 +201,42 @@ pub(super) fn groups(counters: &[Counter]) -> Vec<Vec<usize>> {
 }
 
 impl Emitter {
+    fn new(
+        (rule, kind): (usize, u8),
+        key: KeyOf,
+        conditions: Where,
+        values: Vec<ValueOf>,
+        zero: Zero,
+    ) -> Self {
+        Self {
+            rule: rule as u16,
+            kind,
+            key,
+            conditions,
+            values,
+            zero,
+            held: None,
+            buffer: Vec::new(),
+            made: Vec::new(),
+            uncertain: false,
+        }
+    }
+
+    /// The rule, if some row of it could not be read.
+    pub fn uncertain_rule(&self) -> Option<u16> {
+        self.uncertain.then_some(self.rule)
+    }
+
+    /// A column that it reads has a value that cannot be read.
+    fn cannot_tell(&self, values: &Values) -> bool {
+        let of_values = self.values.iter().flat_map(ValueOf::slots);
+        let slots = self.key.slots().chain(self.conditions.slots());
+        values.has_faults()
+            && slots
+                .chain(of_values)
+                .any(|slot| values.fault(slot).is_some())
+    }
+
     /// Makes the entries of a row.
     pub fn row(
         &mut self,
@@ -224,6 +245,7 @@ impl Emitter {
         values: &Values,
         entries: &mut Entries,
     ) -> io::Result<()> {
+        self.uncertain = self.uncertain || self.cannot_tell(values);
         if !self.conditions.holds(values) {
             return Ok(());
         }
@@ -299,6 +321,17 @@ impl Emitter {
 }
 
 impl ValueOf {
+    /// The slots of its columns.
+    fn slots(&self) -> Vec<usize> {
+        match self {
+            Self::Column(slot) => vec![*slot],
+            Self::Holds(conditions) => conditions.slots().collect(),
+            Self::Contribution {
+                conditions, add, ..
+            } => conditions.slots().chain(*add).collect(),
+        }
+    }
+
     fn of(&self, values: &Values) -> Option<i64> {
         match self {
             Self::Column(slot) => values.int(*slot),

@@ -1,6 +1,6 @@
 //! Rules that compare rows: the sorted entries, key by key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::bound::Bound;
@@ -19,6 +19,8 @@ pub(super) type Tell<'t> = dyn FnMut(usize, Found) -> io::Result<()> + 't;
 pub(super) struct Groups<'g> {
     bound: &'g Bound,
     group: Option<Group>,
+    /// Rules of which some row could not be read: no fix can be sure.
+    uncertain: BTreeSet<u16>,
     /// Counters that share entries, by rule.
     sharing: BTreeMap<u16, Vec<Vec<usize>>>,
     /// Dangling values that are to be taken out of lists.
@@ -38,7 +40,7 @@ struct Group {
 }
 
 impl<'g> Groups<'g> {
-    pub fn new(bound: &'g Bound) -> Self {
+    pub fn new(bound: &'g Bound, uncertain: BTreeSet<u16>) -> Self {
         let counting = (0u16..).zip(&bound.profile.checks);
         let sharing = counting.filter_map(|(number, check)| match &check.rule {
             Rule::Counts { counters, .. } => Some((number, groups(counters))),
@@ -47,6 +49,7 @@ impl<'g> Groups<'g> {
         Self {
             bound,
             group: None,
+            uncertain,
             sharing: sharing.collect(),
             dangling: Vec::new(),
         }
@@ -54,7 +57,11 @@ impl<'g> Groups<'g> {
 
     fn rule(&self, number: u16) -> Option<(&'g Rule, FixKind)> {
         let check = self.bound.profile.checks.get(usize::from(number))?;
-        Some((&check.rule, check.fix))
+        let fix = match self.uncertain.contains(&number) {
+            true => FixKind::None,
+            false => check.fix,
+        };
+        Some((&check.rule, fix))
     }
 
     /// The next entry in order.

@@ -14,7 +14,6 @@ mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::check::{CheckOptions, CheckReport, TableReport};
 use crate::db::Database;
@@ -27,11 +26,12 @@ use crate::ops::new_header::without_past;
 use crate::ops::recover::Leftovers;
 use crate::ops::repair::NewFile;
 use crate::ops::replace::{self, Asked, Endings, Place, Placed};
+use crate::ops::temp_file::scratch_in;
 use crate::problem::Severity;
 use crate::progress::Progress;
-use crate::repair::{Amendments, RepairOptions, Rewritten, Scratch, TableRepair, rewrite};
+use crate::repair::{Amendments, RepairOptions, Rewritten, TableRepair, rewrite};
 use crate::salvage::Inventory;
-use crate::storage::{Disk, FileStorage, Storage};
+use crate::storage::{Disk, Storage};
 use crate::undo::UndoWriter;
 
 use source::Checked;
@@ -193,10 +193,7 @@ impl<'j> Job<'j> {
         let db = &self.source.db;
         let header = amended(db.header(), self.options.now);
         let dir = self.place.scratch_dir();
-        let scratch: Scratch = Arc::new(move || {
-            let file = FileStorage::scratch(&dir).map_err(std::io::Error::other)?;
-            Ok(Box::new(file) as Box<dyn Storage>)
-        });
+        let scratch = scratch_in(dir);
         let options = RepairOptions {
             trust_damaged_pages: false,
             drop_incomplete: false,

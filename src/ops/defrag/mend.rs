@@ -2,17 +2,17 @@
 //! all of them. [verified: d.txt of c-bad-index, c-zero-index]
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::{Job, Stage, Written};
 use crate::check::{self, CheckOptions, CheckReport};
 use crate::compact::Kept;
 use crate::error::Result;
 use crate::format::ids::Pgno;
+use crate::ops::temp_file::scratch_in;
 use crate::problem::{Finding, Problem, Severity};
-use crate::repair::{Losses, RepairOptions, Scratch, rewrite as rewrite_all};
+use crate::repair::{Losses, RepairOptions, rewrite as rewrite_all};
 use crate::salvage::Inventory;
-use crate::storage::{FileStorage, Storage};
+use crate::storage::Storage;
 
 /// Memory for sorting the entries of one table's indexes.
 const SORT_MEMORY: usize = 128 << 20;
@@ -48,10 +48,7 @@ pub(super) fn rewrite(job: &Job<'_>, new: &dyn Storage) -> Result<Option<Written
     }
     let inventory = Inventory::scan(db, None, job.stages);
     let dir = job.place.scratch_dir();
-    let scratch: Scratch = Arc::new(move || {
-        let file = FileStorage::scratch(&dir).map_err(std::io::Error::other)?;
-        Ok(Box::new(file) as Box<dyn Storage>)
-    });
+    let scratch = scratch_in(dir);
     let options = RepairOptions {
         trust_damaged_pages: false,
         drop_incomplete: false,

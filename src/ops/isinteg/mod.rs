@@ -27,10 +27,11 @@ use crate::jet::JetError;
 use crate::ops::amend::{AmendOptions, AmendReport, amend, may_amend, take_back};
 use crate::ops::export::read_schema;
 use crate::ops::identify::refuse_streaming;
+use crate::ops::temp_file::scratch_in;
 use crate::progress::{Progress, Silent};
-use crate::storage::{Disk, FileStorage, Storage};
+use crate::storage::Disk;
 use crate::store::bound::Bound;
-use crate::store::engine::{Resources, Scratch};
+use crate::store::engine::Resources;
 use crate::store::profile::{Profile, embedded};
 use crate::store::suite::{Choice, SuiteTest, every_check, suite};
 use crate::store::test_list::{ALL_TESTS, STRUCTURE};
@@ -106,8 +107,9 @@ impl IsintegOptions {
 /// Tests a store, and puts it right if told to.
 ///
 /// # Errors
-/// -1003 for a test that there is not, a profile that cannot be used, or a side that contradicts the database; -550 when a fix is
-/// asked for in a database that was not shut down cleanly; what [`amend`] gives, and the disk. The database is then as it was.
+/// -1003 for a test that there is not, a profile that cannot be used, or a side that contradicts the database, and what the disk
+/// gives. That fixes cannot be written is no error: [`IsintegReport::refusal`] has -550 for a database that was not shut down cleanly,
+/// and what [`amend`] gives. In either case the database is as it was.
 pub fn isinteg(
     options: &IsintegOptions,
     disk: &dyn Disk,
@@ -230,15 +232,10 @@ impl<'j> Job<'j> {
                 "'--list-tests' names them",
             )
         })?;
-        let dir = options.temp.clone();
-        let scratch: Scratch = Arc::new(move || {
-            let dir = dir.clone().unwrap_or_else(std::env::temp_dir);
-            let file = FileStorage::scratch(&dir).map_err(std::io::Error::other)?;
-            Ok(Box::new(file) as Box<dyn Storage>)
-        });
+        let dir = options.temp.clone().unwrap_or_else(std::env::temp_dir);
         let resources = Resources {
             memory: MEMORY,
-            scratch,
+            scratch: scratch_in(dir),
         };
         Ok(Self {
             options,
@@ -308,13 +305,7 @@ impl<'j> Job<'j> {
                 title: test.title.clone(),
                 available: test.is_available(),
                 missing: whole.chain(checks).collect(),
-                rows: 0,
-                errors: 0,
-                warnings: 0,
-                fixes: 0,
-                findings: Vec::new(),
-                findings_not_kept: 0,
-                millis: 0,
+                ..TestResult::default()
             }
         });
         let profile = self.bound.as_ref().map(|bound| ProfileReport {

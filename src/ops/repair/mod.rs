@@ -13,7 +13,6 @@ mod open;
 mod report;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::check::{self, CheckOptions, CheckReport};
 use crate::db::Database;
@@ -27,11 +26,12 @@ use crate::jet::JetError;
 use crate::ops::recover::Leftovers;
 use crate::ops::replace::{self, Asked, Endings, Place, Placed};
 use crate::ops::required_logs;
+use crate::ops::temp_file::scratch_in;
 use crate::problem::{Finding, Problem, Severity};
 use crate::progress::Progress;
-use crate::repair::{RepairOptions, Rewritten, Scratch, rewrite};
+use crate::repair::{RepairOptions, Rewritten, rewrite};
 use crate::salvage::{Inventory, misplaced};
-use crate::storage::{Discard, Disk, FileStorage, Storage};
+use crate::storage::{Discard, Disk, Storage};
 use crate::undo::UndoWriter;
 
 use mend::Mended;
@@ -289,10 +289,7 @@ impl<'j> Job<'j> {
         self.stages.stage(Stage::Repairing);
         let header = header::repaired(db.header(), inventory, self.options.now);
         let scratch_dir = self.place.scratch_dir();
-        let scratch: Scratch = Arc::new(move || {
-            let file = FileStorage::scratch(&scratch_dir).map_err(std::io::Error::other)?;
-            Ok(Box::new(file) as Box<dyn Storage>)
-        });
+        let scratch = scratch_in(scratch_dir);
         let options = RepairOptions {
             trust_damaged_pages: self.options.trust_damaged_pages,
             drop_incomplete: self.options.drop_incomplete,
