@@ -7,11 +7,11 @@ use common::{exutil, make, testdata};
 use exutil::cli::spec::MODES;
 
 /// Modes that print one JSON document a file. `export` prints rows instead, with formats of its own,
-/// and tells of errors on standard error; `m` without a page is `mh`.
+/// and tells of errors on standard error; `m` without a page is `mh`; `sweep` prints one for each file it finds.
 fn document_modes() -> impl Iterator<Item = &'static exutil::cli::spec::ModeSpec> {
     MODES
         .iter()
-        .filter(|mode| !matches!(mode.name, "export" | "m"))
+        .filter(|mode| !matches!(mode.name, "export" | "m" | "sweep"))
 }
 
 /// True for modes that take a database.
@@ -136,8 +136,9 @@ fn one_of_each() -> (tempfile::TempDir, [(&'static str, &'static str); 4]) {
 #[test]
 fn another_kind_of_file_points_to_its_mode() {
     let (dir, files) = one_of_each();
-    // y copies whatever it is.
-    for mode in MODES.iter().filter(|mode| mode.name != "y") {
+    // y copies whatever it is; sweep and advise tell what it is.
+    let any = ["y", "sweep", "advise"];
+    for mode in MODES.iter().filter(|mode| !any.contains(&mode.name)) {
         for (file, own) in files {
             let run = exutil(dir.path(), &words(mode.name, &[file]));
             let database = own == "mh" && takes_database(mode.name);

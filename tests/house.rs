@@ -94,6 +94,8 @@ const FILE_SYSTEM: &[(&str, &str)] = &[
         "src/ops/space_dump/mod.rs",
         "asks for the size of the file on disk",
     ),
+    ("src/ops/sweep/state.rs", "keeps the state of a sweep"),
+    ("src/ops/sweep/walk.rs", "asks on which device a file lies"),
     ("src/storage/file.rs", "opens files"),
 ];
 

@@ -6,7 +6,9 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::escape::escape;
 use super::session::write_out;
+use crate::ops::sweep::Watch;
 use crate::progress::Progress;
 
 /// What a live bar counts.
@@ -140,6 +142,50 @@ impl Progress for LiveBar {
 
     fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Files that are looked at, where nobody knows how many there will be. On a terminal only.
+pub struct FileCount {
+    bar: ProgressBar,
+    bytes: AtomicU64,
+}
+
+impl FileCount {
+    /// Hidden unless standard error is a terminal.
+    pub fn new() -> Self {
+        let shown = std::io::stderr().is_terminal();
+        Self {
+            bar: if shown {
+                live_bar("{spinner} {human_pos} files, {per_sec}, {elapsed}: {wide_msg}")
+            } else {
+                ProgressBar::hidden()
+            },
+            bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Prints lines of the result without the bar between them.
+    pub fn aside(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+
+    /// The job is over.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Watch for FileCount {
+    fn begins(&self, path: &str) {
+        if !self.bar.is_hidden() {
+            self.bar.set_message(escape(path).into_owned());
+        }
+    }
+
+    fn ends(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.bar.inc(1);
     }
 }
 

@@ -43,7 +43,7 @@ pub struct Session {
 }
 
 #[derive(Serialize)]
-struct Document<'a, T> {
+struct Document<'a, T, F = Finding> {
     schema: &'static str,
     mode: &'static str,
     file: String,
@@ -51,7 +51,7 @@ struct Document<'a, T> {
     status: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    findings: &'a [Finding],
+    findings: &'a [F],
     result: Option<&'a T>,
 }
 
@@ -144,6 +144,26 @@ impl Session {
         }
     }
 
+    /// Prints one of many lines of a job: as a document, or as `text`. `findings` are in their written form.
+    pub fn line<T: Serialize>(
+        &mut self,
+        status: ExitStatus,
+        file: &str,
+        jet: JetError,
+        findings: &[serde_json::Value],
+        result: &T,
+        text: impl FnOnce() -> String,
+    ) {
+        self.status = self.status.max(status);
+        self.opened = true;
+        match self.format {
+            Format::Eseutil | Format::Table => write_escaped(&text()),
+            Format::Json => {
+                self.document(status, Path::new(file), jet, None, findings, Some(result))
+            }
+        }
+    }
+
     /// Tells that the operation could not be done on this file.
     pub fn failure(&mut self, file: &Path, error: &Error, eseutil: &str) {
         self.note(error.jet());
@@ -152,18 +172,18 @@ impl Session {
             Format::Table => write_out(&format!("{}\n", escape(&error.to_string()))),
             Format::Json => {
                 let (jet, text) = (error.jet(), error.to_string());
-                self.document::<()>(ExitStatus::of(jet), file, jet, Some(text), &[], None);
+                self.document::<(), Finding>(ExitStatus::of(jet), file, jet, Some(text), &[], None);
             }
         }
     }
 
-    fn document<T: Serialize>(
+    fn document<T: Serialize, F: Serialize>(
         &mut self,
         status: ExitStatus,
         file: &Path,
         jet: JetError,
         error: Option<String>,
-        findings: &[Finding],
+        findings: &[F],
         result: Option<&T>,
     ) {
         let document = Document {
@@ -180,7 +200,7 @@ impl Session {
             // What was done is done; but that nobody gets to read about it is no success.
             let status = status.max(ExitStatus::Operational);
             self.status = self.status.max(status);
-            serde_json::to_string(&Document::<()> {
+            serde_json::to_string(&Document::<(), F> {
                 schema: SCHEMA,
                 mode: document.mode,
                 file: document.file,

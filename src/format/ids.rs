@@ -3,7 +3,7 @@
 use std::fmt;
 
 use binrw::binrw;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Number of header pages before page 1: the header and its shadow.
 /// [verified: every corpus database]
@@ -149,7 +149,7 @@ impl fmt::Debug for DbTime {
 
 /// A log generation number; 0 is "none".
 #[binrw]
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Generation(u32);
 
@@ -276,6 +276,13 @@ impl fmt::Display for PageSize {
 impl Serialize for PageSize {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u32(self.header_value())
+    }
+}
+
+impl<'de> Deserialize<'de> for PageSize {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = u32::deserialize(deserializer)?;
+        Self::from_header(bytes).ok_or_else(|| serde::de::Error::custom("not a page size"))
     }
 }
 

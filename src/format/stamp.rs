@@ -3,7 +3,8 @@
 use std::fmt;
 
 use binrw::binrw;
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ids::Generation;
 
@@ -202,6 +203,29 @@ impl Serialize for LogTime {
     }
 }
 
+impl<'de> Deserialize<'de> for LogTime {
+    /// The form that is written; bits of the stamp that mean nothing do not come back.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)? else {
+            return Ok(Self::default());
+        };
+        let local = text.strip_suffix('Z').unwrap_or(&text);
+        let numbers: Vec<u16> = local
+            .split(['-', 'T', ':', '.'])
+            .map(|part| part.parse().map_err(D::Error::custom))
+            .collect::<Result<_, _>>()?;
+        let [year, month, day, hours, minutes, seconds, millis] = numbers[..] else {
+            return Err(D::Error::custom("not a time"));
+        };
+        let date = (year, month as u8, day as u8);
+        let mut time = Self::utc(date, (hours as u8, minutes as u8, seconds as u8), millis);
+        if local.len() == text.len() {
+            time.0[6] &= !1;
+        }
+        Ok(time)
+    }
+}
+
 /// The identity of a database or of a log stream, 28 bytes: a random number, the time of creation,
 /// a computer name that is empty in every file seen. [format notes, verified]
 #[binrw]
@@ -273,6 +297,30 @@ impl Serialize for Signature {
     }
 }
 
+impl<'de> Deserialize<'de> for Signature {
+    /// The form that is written; null is a signature that is not set.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Written {
+            random: u32,
+            created: LogTime,
+            computer: String,
+        }
+        let Some(written) = Option::<Written>::deserialize(deserializer)? else {
+            return Ok(Self::default());
+        };
+        let mut computer = [0; 16];
+        for (to, from) in computer.iter_mut().zip(written.computer.bytes()) {
+            *to = from;
+        }
+        Ok(Self {
+            random: written.random,
+            created: written.created,
+            computer,
+        })
+    }
+}
+
 /// What a header remembers of one backup, 24 bytes. [format notes, verified]
 #[binrw]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize)]
@@ -289,8 +337,35 @@ pub struct BackupInfo {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lgpos, LogTime};
+    use super::{Lgpos, LogTime, Signature};
     use crate::format::ids::Generation;
+
+    #[test]
+    fn what_is_written_as_json_can_be_read() {
+        for utc in [true, false] {
+            let mut time = LogTime::utc((2026, 11, 20), (9, 12, 38), 761);
+            time.0[6] |= 1;
+            if !utc {
+                time.0[6] &= !1;
+            }
+            let mut computer = [0; 16];
+            computer[..3].copy_from_slice(b"EX1");
+            let signature = Signature {
+                random: u32::MAX,
+                created: time,
+                computer,
+            };
+            let text = serde_json::to_string(&signature).unwrap();
+            assert_eq!(serde_json::from_str::<Signature>(&text).unwrap(), signature);
+        }
+        let unset: Signature = serde_json::from_str("null").unwrap();
+        assert!(!unset.is_set());
+        let never: LogTime = serde_json::from_str("null").unwrap();
+        assert!(!never.is_set());
+        for wrong in ["\"2026-11-20\"", "\"a-b-cTd:e:f.g\"", "5"] {
+            assert!(serde_json::from_str::<LogTime>(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn time_prints_as_eseutil_does() {

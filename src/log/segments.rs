@@ -59,6 +59,20 @@ enum Kind {
     Garbage,
 }
 
+/// True when the first bytes of a file hold a segment where it says that it is: a log, whatever its header is.
+#[must_use]
+pub fn looks_like(start: &[u8]) -> bool {
+    let (segments, _) = start.as_chunks::<SEGMENT_BYTES>();
+    segments
+        .iter()
+        .zip(0u32..)
+        .skip(1)
+        .any(|(segment, number)| {
+            let own = own_position(segment);
+            own.generation.get() != 0 && is_copy(segment, number, own.generation)
+        })
+}
+
 /// Walks all segments of a log and judges them as the engine does.
 ///
 /// # Errors

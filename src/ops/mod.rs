@@ -1,5 +1,6 @@
 //! What a user asks for, one file per operation: options in, report out. Nothing here prints.
 
+pub mod advise;
 pub mod amend;
 mod catalog_read;
 pub mod checkpoint;
@@ -29,5 +30,7 @@ pub mod required_logs;
 pub mod restore;
 pub mod space_dump;
 mod space_hints;
+pub mod survey;
+pub mod sweep;
 mod temp_file;
 pub mod undo;

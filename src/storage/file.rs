@@ -350,6 +350,28 @@ pub fn free_space(dir: &Path) -> Option<u64> {
     fs4::available_space(dir).ok()
 }
 
+/// Opens a text for reading line by line.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn open_lines(path: &Path) -> Result<io::BufReader<File>> {
+    let file = File::open(path).map_err(|error| Error::io(path, "open", error))?;
+    Ok(io::BufReader::new(file))
+}
+
+/// True for a device whose disk turns, so that two readers only get in each other's way; false where the system does not
+/// tell. `device` is the number that a file's metadata has.
+#[must_use]
+pub fn disk_turns(device: u64) -> bool {
+    let major = (device >> 8 & 0xFFF) | (device >> 32 & !0xFFF);
+    let minor = (device & 0xFF) | (device >> 12 & !0xFF);
+    // A partition has its queue at the disk that it is a part of.
+    ["", "/.."].iter().any(|above| {
+        let path = format!("/sys/dev/block/{major}:{minor}{above}/queue/rotational");
+        std::fs::read_to_string(path).is_ok_and(|text| text.trim() == "1")
+    })
+}
+
 /// Makes a folder and those above it; one that is there is fine.
 ///
 /// # Errors

@@ -24,7 +24,10 @@ pub use crash::Crash;
 pub use discard::Discard;
 pub use disk::Disk;
 pub use faulty::{Fault, Faulty};
-pub use file::{FileStorage, RealDisk, files_in, free_space, make_dir, memory_of_machine};
+pub use file::{
+    FileStorage, RealDisk, disk_turns, files_in, free_space, make_dir, memory_of_machine,
+    open_lines,
+};
 pub use memory::Memory;
 pub use memory_disk::MemoryDisk;
 pub use overlay::Overlay;

@@ -1,5 +1,6 @@
 //! One file per mode: options in, operation, report out.
 
+mod advise;
 mod checkpoint;
 mod checksum;
 mod consent;
@@ -36,6 +37,8 @@ mod space;
 mod space_cells;
 mod space_fields;
 mod space_text;
+mod sweep;
+mod sweep_text;
 mod undo;
 
 pub(super) use log_text::environment as log_environment;
@@ -85,6 +88,8 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         "p" => repair::run(matches),
         "y" => copy_file::run(matches),
         "undo" => undo::run(matches),
+        "sweep" => sweep::run(matches),
+        "advise" => advise::run(matches),
         _ => ExitStatus::Usage,
     }
 }

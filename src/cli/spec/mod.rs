@@ -6,6 +6,7 @@ mod defrag;
 mod isinteg;
 mod repair;
 mod restore;
+mod sweep;
 
 /// What follows an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -456,6 +457,8 @@ pub const MODES: &[ModeSpec] = &[
     isinteg::ISINTEG,
     changing::COPY,
     changing::UNDO,
+    sweep::SWEEP,
+    sweep::ADVISE,
 ];
 
 /// The mode of this name.
