@@ -6,6 +6,8 @@
 //! the trees of another.
 //! The command line ([`cli`], a feature) only translates.
 
+#![forbid(unsafe_code)]
+
 pub mod build;
 pub mod check;
 pub mod compact;

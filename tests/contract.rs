@@ -204,11 +204,36 @@ fn quiet_without_the_banner_and_versioned() {
         let run = exutil(&testdata(), &[mode.name, "/o", "gone.file"]);
         assert!(!run.stdout.contains("offline utilities"), "{run:?}");
     }
+    let run = exutil(&testdata(), &["-V"]);
+    let version = format!("exutil {}", env!("CARGO_PKG_VERSION"));
+    assert_eq!((run.status, run.stdout.trim_end()), (0, &*version));
+}
+
+#[test]
+fn the_long_version_tells_the_formats() {
     let run = exutil(&testdata(), &["--version"]);
+    assert_eq!(run.status, 0, "{run:?}");
+    let mut lines = run.stdout.lines();
     assert_eq!(
-        run.stdout.trim(),
-        format!("exutil {}", env!("CARGO_PKG_VERSION"))
+        lines.next(),
+        Some(&*format!("exutil {}", env!("CARGO_PKG_VERSION")))
     );
+    for fact in [
+        "0x620",
+        "revisions 9 ",
+        "to 290 ",
+        "2, 4, 8, 16 and 32 KiB",
+        "XOR",
+        "ECC",
+        "7.3704",
+        "8.4000.130.280",
+    ] {
+        assert!(run.stdout.contains(fact), "{fact}: {run:?}");
+    }
+    for line in run.stdout.lines() {
+        assert!(line.len() <= 80, "{line}");
+        assert_eq!(line, line.trim_end());
+    }
 }
 
 #[test]

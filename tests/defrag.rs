@@ -721,9 +721,9 @@ fn a_flush_map_that_has_no_place_is_told() {
     let db = Database::open(&scene.options.path, None).unwrap();
     assert!(FlushMap::beside(&db).is_some());
     // And through a link.
-    let link = tempfile::tempdir().unwrap();
     #[cfg(unix)]
     {
+        let link = tempfile::tempdir().unwrap();
         let path = link.path().join("link.edb");
         std::os::unix::fs::symlink(&scene.options.path, &path).unwrap();
         let db = Database::open(&path, None).unwrap();

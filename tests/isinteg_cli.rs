@@ -7,7 +7,7 @@ mod stores;
 
 use std::path::Path;
 
-use common::{folder_with, line, run, sample, snapshot};
+use common::{folder_with, line, sample, snapshot};
 use stores::{StoreKind, defects};
 
 const PRIVATE: &str = "store-2003-priv.edb";
@@ -92,7 +92,7 @@ fn by_a_link_of_its_name() {
     let dir = folder_with(&[PRIVATE]);
     let link = dir.path().join("isinteg");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_exutil"), &link).unwrap();
-    let run = run(
+    let run = common::run(
         &link,
         dir.path(),
         &["-pri", "-test", "allfoldertests", PRIVATE],

@@ -9,11 +9,12 @@ use common::needs;
 use exutil::format::dbheader::DbState;
 use exutil::recover::attach::Places;
 use recovery::{
-    Files, assert_same, before, databases, folder, folder_of, header_of, only_databases, options,
-    page_size, read_files, recovered, run,
+    Files, assert_same, before, folder, folder_of, header_of, only_databases, options, page_size,
+    read_files, recovered, run,
 };
 
 /// The pages of clean databases; the command writes the time of day into headers.
+#[cfg_attr(not(unix), allow(dead_code, reason = "its test is not there"))]
 fn without_headers(files: &Files) -> Files {
     let pages = |(name, bytes): (String, Vec<u8>)| {
         let header = header_of(&bytes).unwrap();
@@ -82,7 +83,10 @@ fn databases_where_the_log_says_are_copied() {
     let run = common::line(dir.path(), &line);
     assert_eq!(run.status, 0, "{line}: {}", run.text());
     assert_same(&read_files(dir.path()), &originals, &line);
-    assert_eq!(databases(&read_files(&dir.path().join("three"))).len(), 2);
+    assert_eq!(
+        recovery::databases(&read_files(&dir.path().join("three"))).len(),
+        2
+    );
 }
 
 #[test]

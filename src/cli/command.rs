@@ -4,6 +4,8 @@ use clap::{Arg, ArgAction, Command, builder::PossibleValuesParser, value_parser}
 
 use super::exit::ExitStatus;
 use super::spec::{MODES, ModeSpec, OptionSpec, Value};
+use crate::format::ids::PageSize;
+use crate::format::version::{DB_VERSION, NEWEST, NEWEST_LOG};
 
 fn exit_status() -> String {
     let lines = ExitStatus::ALL.map(|(status, text)| format!("  {:<2} {text}\n", status.code()));
@@ -11,10 +13,63 @@ fn exit_status() -> String {
     format!("EXIT STATUS:\n{lines}The JET error number is in the closing line and in JSON.")
 }
 
+/// What `--version` prints behind the name: the version, and the formats that this version reads. The numbers are those
+/// that the code goes by; the oldest revision is the oldest of which real files were tried (README, Formats).
+fn version_and_formats() -> String {
+    let sizes = PageSize::ALL.map(|size| (size.bytes() / 1024).to_string());
+    let [small @ .., largest] = &sizes;
+    let newest = NEWEST.major;
+    let (major, minor, update_major, update_minor) = NEWEST_LOG;
+    let log = format!("{major}.{minor}");
+    let formats = [
+        (
+            "databases",
+            format!("0x{DB_VERSION:X}, revisions 9 (Exchange 2000) to {newest} (Windows 11);"),
+        ),
+        ("", "newer revisions by the rules of the newest".into()),
+        (
+            "page sizes",
+            format!("{} and {largest} KiB, in every revision", small.join(", ")),
+        ),
+        (
+            "checksums",
+            "XOR; XOR with ECC, which corrects single bits".into(),
+        ),
+        (
+            "logs",
+            "7.3704 (Exchange 2000 to 2010, Windows 2000 to 7);".into(),
+        ),
+        (
+            "",
+            format!(
+                "{log} up to {log}.{update_major}.{update_minor} (Exchange 2013, Windows 8 and later)"
+            ),
+        ),
+        (
+            "others",
+            "checkpoints (.chk), flush maps (.jfm), patch files (.pat);".into(),
+        ),
+        (
+            "",
+            "Restore.env (as inferred), streaming files (.stm; headers only)".into(),
+        ),
+    ];
+    let lines: Vec<_> = formats
+        .iter()
+        .map(|(what, text)| format!("  {what:<12}{text}"))
+        .collect();
+    format!(
+        "{}\n\nFormats supported:\n{}",
+        env!("CARGO_PKG_VERSION"),
+        lines.join("\n")
+    )
+}
+
 /// The whole command.
 pub fn command() -> Command {
     let mut command = Command::new("exutil")
         .version(env!("CARGO_PKG_VERSION"))
+        .long_version(version_and_formats())
         .about("Offline tools for Exchange, Active Directory and Windows (ESE) databases")
         .long_about(
             "Offline tools for Exchange, Active Directory and Windows (ESE) databases.\n\n\

@@ -310,7 +310,7 @@ pub fn can_be_made(path: &Path, logged: &str) -> bool {
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use super::{Fit, Logged, Places, Reason, Standing, can_be_made, judge};
+    use super::{Fit, Logged, Places, Reason, Standing, judge};
     use crate::format::dbheader::DbHeader;
     use crate::format::ids::Generation;
     use crate::format::stamp::{Lgpos, Signature};
@@ -406,8 +406,11 @@ mod tests {
     #[test]
     fn no_file_is_made_where_only_windows_has_a_place() {
         let logged = r"E:\db\Priv1.EDB";
-        assert!(!can_be_made(Path::new(logged), logged));
-        assert!(can_be_made(Path::new("/somewhere/Priv1.EDB"), logged));
-        assert!(can_be_made(Path::new("/db/x.edb"), "/db/x.edb"));
+        assert!(!super::can_be_made(Path::new(logged), logged));
+        assert!(super::can_be_made(
+            Path::new("/somewhere/Priv1.EDB"),
+            logged
+        ));
+        assert!(super::can_be_made(Path::new("/db/x.edb"), "/db/x.edb"));
     }
 }
