@@ -5,6 +5,7 @@
 //!
 //! A plain `cargo test` lives the same lives every time, for ten seconds. `EXUTIL_RANDOM_SECONDS=120` takes seeds that nobody
 //! has seen for so long; `EXUTIL_RANDOM_SEED=N` lives exactly one, and is what a failure says how to repeat it.
+//! `EXUTIL_RANDOM_KEEP=DIR` beside it leaves the databases there.
 //! Where a seed has found a fault of exutil it is in [`FOUND`], which a plain run begins with.
 
 #[path = "common/backup.rs"]

@@ -33,6 +33,14 @@ impl Story {
         self.told.push(told);
     }
 
+    /// Leaves a database of this step for who looks for the cause of a failure: `EXUTIL_RANDOM_KEEP` names a folder.
+    fn keep(&self, name: &str, bytes: &[u8]) {
+        if let Some(folder) = std::env::var_os("EXUTIL_RANDOM_KEEP") {
+            let name = format!("{}-{name}.edb", self.steps.len());
+            std::fs::write(Path::new(&folder).join(name), bytes).unwrap();
+        }
+    }
+
     fn end(&mut self, told: &str) {
         if let Some(last) = self.told.last_mut() {
             last.push_str(" -> ");
@@ -78,6 +86,7 @@ impl Life<'_> {
                 self.bytes = bytes;
                 self.is_store = true;
                 self.story.begin("store", told);
+                self.story.keep("store", &self.bytes);
                 steps::sound_bytes(&self.bytes, "the builder");
             }
             1..=3 => {
@@ -89,6 +98,7 @@ impl Life<'_> {
                     self.bytes = scatter(bytes, self.noise.next()).unwrap();
                 }
                 self.story.begin("built", told);
+                self.story.keep("built", &self.bytes);
                 steps::sound_bytes(&self.bytes, "the builder");
             }
             _ => {
@@ -139,6 +149,7 @@ impl Life<'_> {
                     crash::holds(path, &state.model);
                     same_others(path, &others);
                 };
+                self.story.keep("crashed", &files[steps::LIVE]);
                 let (bytes, told) = steps::recover(&files, &mut self.noise, &verify);
                 self.bytes = bytes;
                 self.story.end(&told);
@@ -152,6 +163,7 @@ impl Life<'_> {
                     crash::holds(path, &model);
                     same_others(path, &others);
                 };
+                self.story.keep("copy", &backup.set[steps::LIVE]);
                 let (bytes, told) = steps::restore(&backup, &mut self.noise, &verify);
                 self.bytes = bytes;
                 self.story.end(&told);
@@ -161,6 +173,7 @@ impl Life<'_> {
                 self.story
                     .begin("logs lost", "a crash, its logs lost".to_owned());
                 let state = run.crash();
+                self.story.keep("crashed", &state.database);
                 let (bytes, outcome, told) =
                     steps::repaired(&state.database, None, &mut self.noise);
                 self.story.end(&told);
@@ -194,6 +207,7 @@ impl Life<'_> {
     fn defragment(&mut self) {
         self.writer = None;
         self.story.begin("defragmented", "d".to_owned());
+        self.story.keep("before", &self.bytes);
         let before = self.tables();
         let same = |path: &Path| {
             let now = tables_of(&Database::open(path, None).unwrap());
@@ -231,6 +245,8 @@ impl Life<'_> {
             _ => None,
         };
         self.story.begin("repaired", format!("damage: {told}"));
+        self.story.keep("before", &self.bytes);
+        self.story.keep("damaged", &bytes);
         let (bytes, _, told) = steps::repaired(&bytes, forced, &mut self.noise);
         self.story.end(&told);
         nothing_lost((&before, &whole), &changed, &records(&open(bytes.clone())));
@@ -239,6 +255,7 @@ impl Life<'_> {
 
     fn test(&mut self) {
         self.story.begin("tested", "isinteg".to_owned());
+        self.story.keep("before", &self.bytes);
         let (bytes, told) = steps::tested(&self.bytes, &mut self.noise);
         self.story.end(&told);
         self.bytes = bytes;

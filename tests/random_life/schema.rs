@@ -119,7 +119,9 @@ fn column(name: &str, noise: &mut Noise) -> Column {
     }
     if noise.below(6) == 0 && !coltyp.is_long() {
         let value = one_value(coltyp, kind, noise);
-        column = column.default_value(&value);
+        if !value.is_empty() {
+            column = column.default_value(&value);
+        }
     }
     column
 }
