@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use crate::check::index_plan::FetchLongValue;
 use crate::check::table::{FETCHED_AT_MOST, LongValueReader};
 use crate::db::catalog::Table;
-use crate::db::{Database, PageBytes};
+use crate::db::{Database, PageBytes, PageError};
 use crate::format::ids::Pgno;
 use crate::format::lv::{ChunkSize, Lid, LvKey, LvPart, LvRoot, append_chunk};
+use crate::format::page::Node;
 
 use super::long_values::Census;
 
@@ -70,12 +71,21 @@ impl<'a> Fetch<'a> {
     /// The nodes of a long value on a page, as far as they are needed.
     fn page(&self, pgno: Pgno, lid: Lid, nodes: &mut BTreeMap<LvPart, Vec<u8>>) {
         let mut bytes = PageBytes::new(self.by_tree.db.page_size());
-        let Ok(page) = self.by_tree.db.read(pgno, &mut bytes) else {
-            return;
+        let read = self.by_tree.db.read(pgno, &mut bytes).map(|_| ());
+        let is_damaged = match read {
+            Ok(()) => false,
+            // What was believed of such a page is in the new file, and so in its indexes.
+            Err(PageError::Checksum { .. }) => true,
+            Err(_) => return,
         };
-        for node in page.nodes().flatten().filter(|n| !n.flags.is_deleted()) {
+        let believed = |node: &Node<'_>| {
+            let census = self.census.filter(|_| is_damaged);
+            !is_damaged || census.is_some_and(|census| census.believes(&node.key(), node.data))
+        };
+        let live = |node: &Node<'_>| !node.flags.is_deleted();
+        for node in bytes.page().nodes().flatten().filter(live) {
             let key = LvKey::of_node(&node);
-            let Some(key) = key.ok().filter(|key| key.lid == lid) else {
+            let Some(key) = key.ok().filter(|key| key.lid == lid && believed(&node)) else {
                 continue;
             };
             let is_needed = match key.part {

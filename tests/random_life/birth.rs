@@ -110,15 +110,15 @@ pub fn engine(noise: &mut Noise) -> (Run, String) {
 pub fn store(noise: &mut Noise) -> (Vec<u8>, String) {
     let kind = pick(&StoreKind::ALL, noise);
     let mut store = kind.store();
-    let mut told = format!("{kind:?} store");
     let defects: Vec<_> = defects::all()
         .filter(|defect| defect.store == kind)
         .collect();
-    for _ in 0..noise.below(3) {
-        let defect = pick(&defects, noise);
+    // One, for they do not all go together.
+    let defect = (noise.below(4) != 0).then(|| pick(&defects, noise));
+    if let Some(defect) = defect {
         defect.apply_to(&mut store);
-        told = format!("{told}, {}", defect.name);
     }
+    let told = format!("{kind:?} store, {:?}", defect.map(|defect| defect.name));
     (store.build().unwrap(), told)
 }
 

@@ -7,7 +7,6 @@ use exutil::damage::mend_headers;
 use exutil::db::Database;
 use exutil::db::catalog::Schema;
 use exutil::format::ids::{Objid, PageSize, Pgno};
-use exutil::ops::repair::Outcome;
 
 use super::common::content::tables_of;
 use super::engine::{Run, TABLES};
@@ -174,13 +173,12 @@ impl Life<'_> {
                     .begin("logs lost", "a crash, its logs lost".to_owned());
                 let state = run.crash();
                 self.story.keep("crashed", &state.database);
-                let (bytes, outcome, told) =
-                    steps::repaired(&state.database, None, &mut self.noise);
-                self.story.end(&told);
-                assert_eq!(outcome, Outcome::Repaired);
-                let now = self::others(&open(bytes.clone()));
+                let repaired = steps::repaired(&state.database, None, &mut self.noise);
+                self.story.end(&repaired.told);
+                assert!(repaired.anew, "p of a dirty database");
+                let now = self::others(&open(repaired.bytes.clone()));
                 assert_same_tables(&now, &others, "tables that nobody touched");
-                self.bytes = bytes;
+                self.bytes = repaired.bytes;
             }
         }
     }
@@ -247,10 +245,15 @@ impl Life<'_> {
         self.story.begin("repaired", format!("damage: {told}"));
         self.story.keep("before", &self.bytes);
         self.story.keep("damaged", &bytes);
-        let (bytes, _, told) = steps::repaired(&bytes, forced, &mut self.noise);
-        self.story.end(&told);
-        nothing_lost((&before, &whole), &changed, &records(&open(bytes.clone())));
-        self.bytes = bytes;
+        let mut repaired = steps::repaired(&bytes, forced, &mut self.noise);
+        self.story.end(&repaired.told);
+        self.bytes = std::mem::take(&mut repaired.bytes);
+        let after = records(&open(self.bytes.clone()));
+        let mut before = before;
+        if repaired.dropped {
+            before.retain(|objid, _| whole.contains(objid));
+        }
+        nothing_lost((&before, &whole), &changed, &after);
     }
 
     fn test(&mut self) {

@@ -83,7 +83,7 @@ fn table(name: &str, noise: &mut Noise) -> (Table, Vec<Row>) {
     table.density = [100, 80, 60][noise.below(3) as usize];
     table.pages = [1, 1, 3, 20, 40][noise.below(5) as usize];
     table.intrinsic_most = [1023, 1023, 300, 40][noise.below(4) as usize];
-    let most = [3, 40, 400][noise.below(3) as usize];
+    let most = [3, 40, 40, 200, 400, 1500][noise.below(6) as usize];
     let rows = (0..noise.below(most) as i32)
         .map(|number| {
             let row = Row::new()

@@ -7,6 +7,7 @@ use exutil::build::live::BackupForm;
 use exutil::error::Error;
 use exutil::format::dbheader::DbState;
 use exutil::format::ids::PageSize;
+use exutil::ops::checksum::{ChecksumOptions, check_file};
 use exutil::ops::defrag::{DefragReport, defragment};
 use exutil::ops::integrity::{IntegrityOptions, check_database};
 use exutil::ops::isinteg::{FixOptions, IsintegOptions, IsintegReport, isinteg};
@@ -56,6 +57,14 @@ pub fn sound(path: &Path, what: &str) {
     assert!(found.is_empty(), "g after {what}: {found:?}");
 }
 
+/// The checksum of every page is good, also of those that nobody uses.
+fn whole(path: &Path, what: &str) {
+    let report = check_file(path, &ChecksumOptions::default(), &Silent).unwrap();
+    let counts = report.counts;
+    let wrong = (counts.bad, counts.correctable, counts.misplaced);
+    assert_eq!(wrong, (0, 0, 0), "k after {what}: {:?}", report.findings);
+}
+
 /// The same of bytes that are in no file.
 pub fn sound_bytes(bytes: &[u8], what: &str) {
     let found = repairing::serious(&repairing::open(bytes.to_vec()));
@@ -97,6 +106,7 @@ pub fn recover(files: &Files, noise: &mut Noise, verify: &dyn Fn(&Path)) -> (Vec
     let path = dir.path().join(LIVE);
     verify(&path);
     sound(&path, "r");
+    whole(&path, "r");
     let left = read_files(dir.path());
     let again = recovery::run(&options).unwrap_or_else(|error| panic!("second r: {error}"));
     assert!(!again.replayed, "second r replays");
@@ -152,6 +162,7 @@ pub fn restore(backup: &Backup, noise: &mut Noise, verify: &dyn Fn(&Path)) -> (V
     let path = dir.path().join(LIVE);
     verify(&path);
     sound(&path, &what);
+    whole(&path, &what);
     let restored = std::fs::read(&path).unwrap();
     let left = read_files(dir.path());
     if !options.keep {
@@ -173,14 +184,23 @@ fn alone(bytes: &[u8]) -> (tempfile::TempDir, PathBuf, Files) {
     (dir, path, files)
 }
 
-/// `p`: gives back the repaired database. `page_size` where both headers are lost.
-pub fn repaired(
-    bytes: &[u8],
-    page_size: Option<PageSize>,
-    noise: &mut Noise,
-) -> (Vec<u8>, Outcome, String) {
+/// What a repair left.
+pub struct Repaired {
+    pub bytes: Vec<u8>,
+    pub told: String,
+    /// The file was written anew.
+    pub anew: bool,
+    /// Records without all of their values were dropped.
+    pub dropped: bool,
+}
+
+/// `p`. `page_size` where both headers are lost.
+pub fn repaired(bytes: &[u8], page_size: Option<PageSize>, noise: &mut Noise) -> Repaired {
     let (dir, path, files) = alone(bytes);
-    let options = repairing::options(&path, page_size);
+    let mut options = repairing::options(&path, page_size);
+    options.drop_incomplete = once_in(6, noise);
+    options.keep_orphans = once_in(6, noise);
+    options.trust_damaged_pages = once_in(6, noise);
     let run = |options: &_, disk: &dyn Disk| repair(options, disk, &repairing::Quiet);
     if once_in(4, noise) {
         let mut dry = options.clone();
@@ -195,6 +215,10 @@ pub fn repaired(
     });
     assert!(report.left.is_empty(), "{what} leaves {:?}", report.left);
     sound(&path, &what);
+    if report.outcome == Outcome::Repaired {
+        // Damaged pages that nobody uses are no reason to write a file anew, and stay.
+        whole(&path, &what);
+    }
     let new = std::fs::read(&path).unwrap();
     repaired_again(&new);
     let undo = dir.path().join("a.edb.undo");
@@ -204,8 +228,20 @@ pub fn repaired(
     } else {
         assert!(new == bytes, "{what}: {:?} without undo", report.outcome);
     }
-    let told = format!("{what}: {}", words(&report));
-    (new, report.outcome, told)
+    let flags = [
+        (options.drop_incomplete, " --drop-incomplete"),
+        (options.keep_orphans, " --keep-orphans"),
+        (options.trust_damaged_pages, " --trust-damaged-pages"),
+    ];
+    let flags = flags.iter().filter(|(is_set, _)| *is_set);
+    let flags: String = flags.map(|(_, name)| *name).collect();
+    Repaired {
+        told: format!("{what}{flags}: {}", words(&report)),
+        // What was killed may have done it.
+        anew: report.outcome == Outcome::Repaired || !killed.is_empty(),
+        dropped: options.drop_incomplete,
+        bytes: new,
+    }
 }
 
 /// A second repair finds nothing and touches nothing.
@@ -263,6 +299,8 @@ pub fn defragmented(bytes: &[u8], noise: &mut Noise, same: &dyn Fn(&Path)) -> (V
                 std::fs::rename(&old, &path).unwrap();
             }
         }
+        // A whole new file of the run before is left alone.
+        options.temp = Some(dir.path().join("TEMPDFRG2.EDB"));
     }
     let what = format!("d{killed}");
     let report = report.unwrap_or_else(|| {
@@ -271,6 +309,7 @@ pub fn defragmented(bytes: &[u8], noise: &mut Noise, same: &dyn Fn(&Path)) -> (V
     assert!(report.verified && !report.indexes_made, "{what}");
     same(&path);
     sound(&path, &what);
+    whole(&path, &what);
     let new = std::fs::read(&path).unwrap();
     assert_eq!(new.len() as u64, report.bytes_after, "{what}");
     if let Some(foretold) = foretold {
