@@ -216,7 +216,8 @@ fn every_type_row(types: &EveryType, number: i32, noise: &mut Noise) -> Row {
     row
 }
 
-fn one_value(coltyp: Coltyp, kind: FidKind, noise: &mut Noise) -> Vec<u8> {
+/// A value of a type.
+pub fn one_value(coltyp: Coltyp, kind: FidKind, noise: &mut Noise) -> Vec<u8> {
     match (coltyp, coltyp.fixed_size()) {
         (Coltyp::Bit, _) => vec![if noise.below(2) == 0 { 0 } else { 0xFF }],
         (Coltyp::Double | Coltyp::DateTime, _) => {

@@ -123,8 +123,9 @@ impl<W: Write + Seek> DatabaseBuilder<W> {
     /// # Errors
     /// [`BuildError::NoColumn`] when a column's description contradicts itself or an index names a
     /// column that is not there.
-    pub fn table(&mut self, table: Table) -> Result<TableWriter<'_, W>, BuildError> {
+    pub fn table(&mut self, mut table: Table) -> Result<TableWriter<'_, W>, BuildError> {
         catalog::check_table(&table)?;
+        values::fill_defaults(&mut table);
         let objid = self.core.next_objid();
         let extent = self.core.file.take(table.pages.max(1))?;
         let space = SpacePlan::new(extent, Pgno::new(1));

@@ -8,7 +8,7 @@ use crate::format::ids::PageSize;
 use crate::format::record::encode::{
     self, FIXED_START, FixedSlot, Instance, PlainValue, TaggedValue,
 };
-use crate::format::schema::{Coltyp, Fid, FidKind};
+use crate::format::schema::{Fid, FidKind};
 
 /// A long value id while it is not known yet.
 const NO_LID: [u8; 8] = [0; 8];
@@ -38,7 +38,7 @@ pub(super) fn slots(table: &Table) -> Vec<FixedSlot> {
                 fid: *fid,
                 offset,
                 size,
-                pad: pad_of(column.coltyp),
+                pad: column.coltyp.padding(),
             };
             offset += size;
             slot
@@ -46,8 +46,19 @@ pub(super) fn slots(table: &Table) -> Vec<FixedSlot> {
         .collect()
 }
 
-const fn pad_of(coltyp: Coltyp) -> u8 {
-    if coltyp.is_text() { b' ' } else { 0 }
+/// Fills up the defaults of fixed columns, as their values are.
+pub(super) fn fill_defaults(table: &mut Table) {
+    let fixed = table.columns.iter_mut().map(|(_, column)| column);
+    for column in fixed.filter(|column| column.kind == FidKind::Fixed) {
+        let size = column.max as usize;
+        if let Some(default) = column
+            .default
+            .as_mut()
+            .filter(|d| (1..size).contains(&d.len()))
+        {
+            default.resize(size, column.coltyp.padding());
+        }
+    }
 }
 
 /// Checks that the columns exist; fills up fixed values, whose keys are those of the padded value.
@@ -61,7 +72,7 @@ pub(super) fn prepare<'r>(table: &Table, row: &'r Row) -> Result<Cow<'r, Row>, B
             && value.len() < size
         {
             let mut value = value.clone();
-            value.resize(size, pad_of(column.coltyp));
+            value.resize(size, column.coltyp.padding());
             padded = Cow::Owned(padded.into_owned().null(fid).set(fid, value));
         }
     }

@@ -194,6 +194,12 @@ impl Coltyp {
     pub const fn is_text(self) -> bool {
         matches!(self, Self::Text | Self::LongText)
     }
+
+    /// What fills up a value of a fixed column that is shorter than the column.
+    #[must_use]
+    pub const fn padding(self) -> u8 {
+        if self.is_text() { b' ' } else { 0 }
+    }
 }
 
 /// Flag bits of a table row. [verified: system, fixed DDL, dynamic]

@@ -1,8 +1,9 @@
 //! The long values of a damaged table: which of them are whole, and how often records refer to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use roaring::RoaringTreemap;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::report::{Listed, LongValueLoss, LostLongValue};
 use crate::format::compress;
@@ -20,6 +21,8 @@ pub(super) struct Census {
     pub lost: Listed<LostLongValue>,
     /// Ids in the order of the tree, with the page on which each page's first node lies; empty unless asked for.
     pub pages: Vec<(u64, Pgno)>,
+    /// Hashes of the nodes that were taken from pages with a wrong checksum; empty unless asked for.
+    believed: HashSet<u64>,
 }
 
 /// The long value whose nodes are being seen.
@@ -82,6 +85,13 @@ impl CensusTaker {
         if let (Some(open), LvPart::Chunk(offset)) = (&mut self.open, key.part) {
             open.page = page;
             open.chunk(offset, data, chunk);
+        }
+    }
+
+    /// The node is of a page with a wrong checksum, others of which are not to be believed.
+    pub fn believe(&mut self, key: &[u8], data: &[u8]) {
+        if self.with_pages {
+            self.census.believed.insert(hash(key, data));
         }
     }
 
@@ -167,7 +177,16 @@ fn is_raw(data: &[u8], full: usize) -> bool {
     }
 }
 
+fn hash(key: &[u8], data: &[u8]) -> u64 {
+    xxh3_64_with_seed(data, xxh3_64(key))
+}
+
 impl Census {
+    /// True when a node of a page with a wrong checksum was taken.
+    pub fn believes(&self, key: &[u8], data: &[u8]) -> bool {
+        self.believed.contains(&hash(key, data))
+    }
+
     /// True when a record may refer to it.
     pub fn has(&self, lid: Lid) -> bool {
         let lid = lid.get();

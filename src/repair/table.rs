@@ -22,7 +22,9 @@ use crate::format::ids::{Objid, Pgno};
 use crate::format::lv::{ChunkSize, LvKey, LvPart, LvRoot};
 use crate::format::record::{CatalogLimits, RecordLayout};
 use crate::rebuild::Node;
-use crate::salvage::{SalvageOptions, SalvagedNode, SalvagedTree, TreeKind, TreeReport};
+use crate::salvage::{
+    PageVerdict, SalvageOptions, SalvagedNode, SalvagedTree, TreeKind, TreeReport,
+};
 
 /// Less memory than this an index does not get.
 const SORT_LEAST: usize = 4 << 20;
@@ -104,6 +106,10 @@ impl<'s> TableWork<'s> {
             &self.options(),
             &mut |node| {
                 taker.node(node.key, node.data, node.page);
+                let state = self.shared.inventory.state(node.page);
+                if state.is_some_and(|state| state.verdict() == PageVerdict::Bad) {
+                    taker.believe(node.key, node.data);
+                }
                 ControlFlow::Continue(())
             },
         );

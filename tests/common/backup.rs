@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "no test binary uses all of it")]
 
 #[path = "kinds.rs"]
-mod kinds;
+pub mod kinds;
 
 use std::io::Cursor;
 use std::path::Path;

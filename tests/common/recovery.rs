@@ -21,10 +21,11 @@ pub const NOW: LogTime = LogTime::utc((2026, 11, 20), (12, 0, 0), 0);
 /// Files by name.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
-/// A folder that is gone in the end; in memory where the system has such a place, because recovery waits for the disk.
+/// A folder that is gone in the end; in memory where the system has such a place, because recovery waits for the disk,
+/// unless `TMPDIR` says where.
 pub fn folder() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
-    if memory.is_dir() {
+    if memory.is_dir() && std::env::var_os("TMPDIR").is_none() {
         tempfile::tempdir_in(memory).unwrap()
     } else {
         tempfile::tempdir().unwrap()

@@ -1,5 +1,7 @@
 //! What the tests of repair at the library's level share.
 
+#![allow(dead_code, reason = "no test binary uses all of it")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,9 +10,11 @@ use exutil::check::{CheckOptions, CheckReport, check};
 use exutil::db::Database;
 use exutil::db::catalog::Schema;
 use exutil::format::dbheader::DbHeader;
-use exutil::format::ids::{Objid, Pgno};
+use exutil::format::ids::{Objid, PageSize, Pgno};
+use exutil::format::stamp::LogTime;
+use exutil::ops::repair::{RepairFileOptions, Stage, Stages};
 use exutil::problem::Severity;
-use exutil::progress::Silent;
+use exutil::progress::{Progress, Silent};
 use exutil::repair::{RepairOptions, Rewritten, Scratch, rewrite};
 use exutil::salvage::{Inventory, misplaced};
 use exutil::storage::{Memory, Storage};
@@ -58,7 +62,6 @@ pub fn repaired(db: &mut Database) -> Result<(Vec<u8>, Rewritten), String> {
 }
 
 /// What is found that is more than a note.
-#[allow(dead_code, reason = "not every test asks")]
 pub fn serious(db: &Database) -> Vec<String> {
     let report = checked(db);
     let serious = report.findings.iter();
@@ -85,4 +88,37 @@ pub fn records(db: &Database) -> Records {
         );
     }
     all
+}
+
+/// Hears nothing and agrees.
+pub struct Quiet;
+
+impl Progress for Quiet {
+    fn start(&self, _total: u64) {}
+    fn advance(&self, _amount: u64) {}
+    fn finish(&self) {}
+}
+
+impl Stages for Quiet {
+    fn stage(&self, _stage: Stage) {}
+    fn proceed(&self, _check: &CheckReport) -> bool {
+        true
+    }
+}
+
+/// In place, with an undo file that stays.
+pub fn options(path: &Path, page_size: Option<PageSize>) -> RepairFileOptions {
+    RepairFileOptions {
+        path: path.to_owned(),
+        page_size,
+        temp: None,
+        to: None,
+        dry_run: false,
+        trust_damaged_pages: false,
+        drop_incomplete: false,
+        keep_orphans: false,
+        undo_file: None,
+        keep_undo: true,
+        now: LogTime::utc((2026, 11, 20), (12, 0, 0), 0),
+    }
 }

@@ -8,12 +8,14 @@ use crate::format::ids::{Objid, Pgno};
 use crate::format::keys::{KeyLimits, NoSortKeys, SegmentType, build_key};
 use crate::format::page::Page;
 use crate::format::record::{Field, Instance, Record, RecordFault, RecordLayout};
-use crate::format::schema::{CatalogType, Coltyp, Fid, KeySegment, column_flags};
+use crate::format::schema::{CatalogType, Coltyp, Fid, FidKind, KeySegment, column_flags};
 
 /// Flags of the sort key function when the catalog names none: sort key, ignore case, kana, width.
 const DEFAULT_MAP_FLAGS: u32 = 0x3_0401;
 /// Longest key when the catalog names none.
 const DEFAULT_KEY_MOST: u16 = 255;
+/// Longest value of a fixed column.
+const FIXED_MOST: u32 = 255;
 
 /// Why a catalog row cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -213,15 +215,18 @@ impl CatalogRow {
         let has_default = self.flags & column_flags::DEFAULT != 0;
         let of_catalog = matches!(self.table, Objid::CATALOG | Objid::CATALOG_SHADOW);
         let own = place(self.id).filter(|_| of_catalog);
+        let fid = Fid::new(u16::try_from(self.id).ok()?);
+        let coltyp = Coltyp::from_catalog(self.coltyp_or_root)?;
+        let default = self.default.clone().filter(|_| has_default);
         Some(Column {
-            fid: Fid::new(u16::try_from(self.id).ok()?),
+            fid,
             name: self.name.clone(),
-            coltyp: Coltyp::from_catalog(self.coltyp_or_root)?,
+            coltyp,
             max_len: self.space_usage,
             flags: self.flags,
             code_page: self.pages_or_locale,
             record_offset: own.map_or(self.record_offset, |(offset, _)| offset as u16),
-            default: self.default.clone().filter(|_| has_default),
+            default: default.map(|value| filled_up(value, (fid, coltyp), self.space_usage)),
             callback: self.template.clone(),
         })
     }
@@ -331,9 +336,31 @@ fn are_wide(elements: &[u8]) -> Option<bool> {
     (may_be_wide != may_be_narrow).then_some(may_be_wide)
 }
 
+/// A default as a record would hold it: a fixed column is filled up.
+fn filled_up(mut value: Vec<u8>, (fid, coltyp): (Fid, Coltyp), most: u32) -> Vec<u8> {
+    let size = most.min(FIXED_MOST) as usize;
+    let has_length = matches!(coltyp, Coltyp::Text | Coltyp::Binary);
+    if fid.kind() == FidKind::Fixed && has_length && (1..size).contains(&value.len()) {
+        value.resize(size, coltyp.padding());
+    }
+    value
+}
+
 #[cfg(test)]
 mod tests {
-    use super::are_wide;
+    use super::{are_wide, filled_up};
+    use crate::format::schema::{Coltyp, Fid};
+
+    #[test]
+    fn defaults_of_fixed_columns_are_filled_up() {
+        let default = |fid, coltyp| filled_up(b"ab".to_vec(), (Fid::new(fid), coltyp), 4);
+        assert_eq!(default(3, Coltyp::Text), b"ab  ");
+        assert_eq!(default(3, Coltyp::Binary), b"ab\0\0");
+        assert_eq!(default(128, Coltyp::Text), b"ab");
+        assert_eq!(default(256, Coltyp::Binary), b"ab");
+        let none = filled_up(Vec::new(), (Fid::new(3), Coltyp::Text), 4);
+        assert!(none.is_empty());
+    }
 
     #[test]
     fn the_width_of_index_columns_shows() {

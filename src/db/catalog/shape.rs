@@ -48,7 +48,7 @@ fn shape_of(column: &Column, derived: bool) -> ColumnShape {
             most.min(SHORT_MOST)
         },
         offset: column.record_offset.into(),
-        pad: if column.coltyp.is_text() { b' ' } else { 0 },
+        pad: column.coltyp.padding(),
         default: column.default.clone(),
         has_default: column.default.is_some()
             || has(column_flags::DEFAULT | column_flags::USER_DEFINED_DEFAULT),
