@@ -327,8 +327,8 @@ fn truth(case: &str, state: &str, name: &str, bytes: u64) -> &'static [&'static 
         "chk" | "jcp" if case.contains("badchk") && state == "pre" => &["damaged_checkpoint"],
         "chk" | "jcp" if case.contains("zerochk") && state == "pre" => &["zeroed"],
         "chk" | "jcp" => &["checkpoint"],
-        // Made ready as the next log, or kept for a full disk.
-        "log" | "jtx" if stem.ends_with("tmp") => &["zeroed", "reserve_log"],
+        // Made ready as the next log (of an older one that is used again), or kept for a full disk.
+        "log" | "jtx" if stem.ends_with("tmp") => &["zeroed", "reserve_log", "log"],
         "log" if stem == "res1" || stem == "res2" => &["reserve_log"],
         "log" | "jtx" if case.contains("hdr") => &["log", "damaged_log"],
         "log" | "jtx" => &["log"],

@@ -196,7 +196,7 @@ impl<'a> Finder<'a> {
     fn damaged_databases(&mut self) {
         for (at, record) in self.records.iter().enumerate() {
             let named = record.named == Some(Role::Database) && !record.kind.is_ours();
-            if record.kind != Kind::HeadlessDatabase && !named {
+            if (record.kind != Kind::HeadlessDatabase && !named) || self.aside_of(at).is_some() {
                 continue;
             }
             let name = self.name(at);
