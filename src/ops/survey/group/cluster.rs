@@ -356,9 +356,8 @@ impl<'a> Finder<'a> {
             }
         }
         for (at, record) in self.records.iter().enumerate() {
-            let streaming = record.kind == Kind::StreamingFile
-                || (record.named == Some(Role::StreamingFile)
-                    && record.kind != Kind::StreamingFile);
+            let streaming =
+                record.kind == Kind::StreamingFile || record.named == Some(Role::StreamingFile);
             let flush_map = matches!(record.kind, Kind::FlushMap | Kind::DamagedFlushMap)
                 || (record.named == Some(Role::FlushMap) && !record.kind.is_ours());
             if !streaming && !flush_map {
