@@ -1,7 +1,7 @@
 //! `sweep`: every file of the engine below some folders, whatever its name, the groups that they form, and one verdict a
 //! group. Reads only; a bad file is a line of the result and never the end of it.
 //!
-//! Workers take files in the order of the walk ([`lanes`]) and look into them ([`crate::ops::survey::examine()`]); the lines
+//! Workers take files in the order of the walk (`lanes.rs`) and look into them ([`crate::ops::survey::examine()`]); the lines
 //! come out in that order, however many workers there are. When all are done the groups are judged from the lines alone,
 //! so that a sweep in parts ([`Shard`]) comes to the same groups when its parts are merged ([`merge`]).
 //!
