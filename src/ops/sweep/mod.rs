@@ -156,7 +156,15 @@ pub fn sweep(
     show: &mut (dyn FnMut(&FileRecord) + Send),
 ) -> Result<SweepReport> {
     for root in &options.roots {
-        std::path::Path::symlink_metadata(root).map_err(|error| Error::io(root, "find", error))?;
+        let metadata = std::path::Path::metadata(root);
+        let metadata = metadata.map_err(|error| Error::io(root, "find", error))?;
+        if !metadata.is_dir() && !metadata.is_file() {
+            let error = std::io::Error::new(
+                std::io::ErrorKind::InvalidInput,
+                "it is neither a folder nor a file",
+            );
+            return Err(Error::io(root, "sweep", error));
+        }
     }
     let state = match &options.state {
         Some(path) => {
