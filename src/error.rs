@@ -192,6 +192,26 @@ impl From<Trouble> for Error {
 }
 
 impl Error {
+    /// The file that it is about, where it is about one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. }
+            | Self::NoDatabaseHeader { path }
+            | Self::WrongFileType { path, .. }
+            | Self::CheckpointCorrupt { path }
+            | Self::FlushMapCorrupt { path }
+            | Self::TrailerMismatch { path }
+            | Self::Malformed { path, .. }
+            | Self::Page { path, .. }
+            | Self::Copy { path, .. }
+            | Self::UndoUnusable { path, .. }
+            | Self::ChangedSince { path, .. } => Some(path),
+            Self::NoLogs { dir, .. } => Some(dir),
+            Self::Recovery(trouble) => trouble.database.as_deref(),
+        }
+    }
+
     /// What can be done about it, where that is known.
     #[must_use]
     pub fn advice(&self) -> Option<&str> {

@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use common::defragging::{Quiet, options};
+use common::defragging::options;
 use exutil::build::{Column, DatabaseBuilder, Index, Row, Table};
 use exutil::check::{CheckOptions, check};
 use exutil::db::Database;
@@ -62,7 +62,7 @@ impl Scene {
     }
 
     fn run(&self) -> Result<DefragReport> {
-        defragment_file(&self.options, &Quiet)
+        defragment_file(&self.options, &Silent)
     }
 
     fn files(&self) -> Vec<PathBuf> {
@@ -854,7 +854,7 @@ fn a_disk_that_loses_a_page_is_found_out() {
             wrong,
         }));
         let disk: &'static Lying = disk;
-        match defragment(&scene.options, &disk, &Quiet) {
+        match defragment(&scene.options, &disk, &Silent) {
             Ok(_) => assert_sound(&scene.bytes(), "lying"),
             Err(error) => {
                 assert!(error.jet().is_error());
@@ -950,7 +950,7 @@ fn rights_and_links_stay() {
         path: link.clone(),
         ..scene.options.clone()
     };
-    defragment_file(&options, &Quiet).unwrap();
+    defragment_file(&options, &Silent).unwrap();
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     let mode = std::fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o640);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 
-use common::defragging::{Quiet, options};
+use common::defragging::options;
 use exutil::check::{CheckOptions, check};
 use exutil::db::Database;
 use exutil::db::flush_map::FlushMap;
@@ -78,7 +78,7 @@ impl Scene {
     }
 
     fn run(&self, disk: &dyn Disk) -> Result<DefragReport> {
-        defragment(&self.options, disk, &Quiet)
+        defragment(&self.options, disk, &Silent)
     }
 
     /// The file that an uninterrupted run leaves, and its steps.
@@ -94,7 +94,7 @@ impl Scene {
         // Done twice: as with the engine, the indexes of a table then lie the other way round.
         let mut once_more = self.options.clone();
         once_more.backup = None;
-        defragment(&once_more, &memory, &Quiet).unwrap();
+        defragment(&once_more, &memory, &Silent).unwrap();
         let twice = memory.files()[&self.options.path].clone();
         (New { after, twice }, disk.steps())
     }
@@ -193,11 +193,11 @@ impl Scene {
         if let Some(left) = files.get(&temp).filter(is_whole) {
             // Whole, and all but renamed: somebody may have kept it, so that its name is refused.
             assert!(self.is_either(left, new), "{what}");
-            let refused = defragment(&again, disk, &Quiet).unwrap_err();
+            let refused = defragment(&again, disk, &Silent).unwrap_err();
             assert_eq!(refused.jet().code(), -1814, "{what}: {refused}");
             disk.remove(&temp).unwrap();
         }
-        defragment(&again, disk, &Quiet).unwrap_or_else(|error| panic!("{what}: {error}"));
+        defragment(&again, disk, &Silent).unwrap_or_else(|error| panic!("{what}: {error}"));
         let done = disk.files();
         let bytes = &done[&self.options.path];
         assert!(

@@ -12,10 +12,11 @@ use exutil::damage::mend_headers;
 use exutil::format::ids::PageSize;
 use exutil::ops::repair::{Outcome, RepairReport, repair};
 use exutil::problem::{Finding, Problem, Severity};
+use exutil::progress::Silent;
 use exutil::storage::MemoryDisk;
 use exutil::undo::UndoFile;
 use harm::harm;
-use repairing::{Quiet, Records, checked, open, options, records, repaired, sample};
+use repairing::{Records, checked, open, options, records, repaired, sample};
 
 const FILES: [&str; 5] = [
     "priv1.edb",
@@ -99,7 +100,7 @@ fn run(
     path: &Path,
     page_size: Option<PageSize>,
 ) -> Result<RepairReport, String> {
-    repair(&options(path, page_size), disk, &Quiet).map_err(|error| error.to_string())
+    repair(&options(path, page_size), disk, &Silent).map_err(|error| error.to_string())
 }
 
 /// The whole command on files in memory: the database as it was comes back to the byte, and a second run finds nothing.

@@ -7,34 +7,19 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 
-use exutil::check::{CheckOptions, CheckReport, check};
+use exutil::check::{CheckOptions, check};
 use exutil::damage::{Damage, damage};
 use exutil::db::Database;
 use exutil::error::Result;
 use exutil::format::stamp::LogTime;
-use exutil::ops::repair::{Outcome, RepairFileOptions, RepairReport, Stage, Stages, repair};
-use exutil::progress::{Progress, Silent};
+use exutil::ops::repair::{Outcome, RepairFileOptions, RepairReport, repair};
+use exutil::progress::Silent;
 use exutil::storage::{Crash, Disk, Memory, MemoryDisk};
 use exutil::undo::UndoFile;
 
 const NOW: LogTime = LogTime::utc((2026, 11, 20), (12, 0, 0), 0);
 /// Both header pages of the sample, which differ from run to run in their signatures.
 const HEADERS: usize = 2 * 4096;
-
-struct Quiet;
-
-impl Progress for Quiet {
-    fn start(&self, _total: u64) {}
-    fn advance(&self, _amount: u64) {}
-    fn finish(&self) {}
-}
-
-impl Stages for Quiet {
-    fn stage(&self, _stage: Stage) {}
-    fn proceed(&self, _check: &CheckReport) -> bool {
-        true
-    }
-}
 
 /// A damaged database, what is asked for, and a folder that lends its name: the files are in memory.
 struct Scene {
@@ -89,7 +74,7 @@ impl Scene {
     }
 
     fn run(&self, disk: &dyn Disk) -> Result<RepairReport> {
-        repair(&self.options, disk, &Quiet)
+        repair(&self.options, disk, &Silent)
     }
 
     /// Where the repaired database goes.

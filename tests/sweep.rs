@@ -308,29 +308,41 @@ fn advice_is_in_words() {
     );
 }
 
-/// What a file of the corpus is: by its name, but for what its case says was done to it.
-fn truth(case: &str, state: &str, name: &str, bytes: u64) -> &'static [&'static str] {
+/// The file whose header the case's own text says was damaged: byte 100 of a log, or of a checkpoint or flush map.
+fn damaged_in(case: &str) -> Option<String> {
+    let line = case.lines().find(|line| line.contains("produced from"))?;
+    let (_, rest) = line.split_once("bytes [100] of ")?;
+    Some(rest.split(' ').next()?.to_owned())
+}
+
+/// What a file of the corpus is: by its name, but for what the text of its case says was done to it.
+fn truth(text: &str, state: &str, name: &str, bytes: u64) -> &'static [&'static str] {
     let extension = name
         .rsplit('.')
         .next()
         .unwrap_or_default()
         .to_ascii_lowercase();
     let stem = name.split('.').next().unwrap_or_default();
-    let damaged_start = ["c-hdr-both", "c-trunc-1k"].contains(&case) || case.contains("trunc-hdr");
+    let harmed = damaged_in(text).as_deref() == Some(name);
+    let no_header = text.contains("byte 700 of both headers") || text.contains("to 1024 bytes");
     match extension.as_str() {
         _ if bytes == 0 => &["empty"],
-        "edb" if damaged_start => &["headless_database", "database"],
+        // What the reference refused to repair is as it was.
+        "edb" if no_header => &["headless_database"],
         "edb" | "dit" | "mdb" | "ide" | "db" | "dat" | "xbim" => &["database"],
         "stm" => &["streaming_file"],
-        "jfm" if case.contains("badjfm") && state == "pre" => &["damaged_flush_map"],
+        // Logs stay as they are, the others are made anew by a recovery.
+        "log" | "jtx" if harmed => &["damaged_log"],
+        "jfm" if state == "pre" && text.contains("test.jfm changed") => &["damaged_flush_map"],
         "jfm" => &["flush_map"],
-        "chk" | "jcp" if case.contains("badchk") && state == "pre" => &["damaged_checkpoint"],
-        "chk" | "jcp" if case.contains("zerochk") && state == "pre" => &["zeroed"],
+        "chk" | "jcp" if state == "pre" && text.contains("edb.chk changed") => {
+            &["damaged_checkpoint"]
+        }
+        "chk" | "jcp" if state == "pre" && text.contains("overwritten with zeros") => &["zeroed"],
         "chk" | "jcp" => &["checkpoint"],
         // Made ready as the next log (of an older one that is used again), or kept for a full disk.
         "log" | "jtx" if stem.ends_with("tmp") => &["zeroed", "reserve_log", "log"],
         "log" if stem == "res1" || stem == "res2" => &["reserve_log"],
-        "log" | "jtx" if case.contains("hdr") => &["log", "damaged_log"],
         "log" | "jtx" => &["log"],
         _ if name.starts_with("catdb") => &["database"],
         _ => &[],
@@ -360,16 +372,21 @@ fn every_file_of_the_corpus_is_named_rightly() {
     assert_eq!(first.stdout, again.stdout);
     let lines = first.json();
     let mut seen = 0;
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
     for line in records(&lines, "file") {
         let path = line["file"].as_str().unwrap();
         let parts: Vec<&str> = path.split('/').collect();
-        let [_, case, state, .., name] = parts[..] else {
+        let [kind_of_case, case, state, .., name] = parts[..] else {
             let kind = line["result"]["kind"].as_str().unwrap();
             assert!(["other", "empty"].contains(&kind), "{path}: {kind}");
             continue;
         };
         let bytes = line["result"]["bytes"].as_u64().unwrap();
-        let kinds = truth(case, state, name, bytes);
+        let text = texts.entry(case.to_owned()).or_insert_with(|| {
+            let path = corpus.join(kind_of_case).join(case).join("CASE.md");
+            std::fs::read_to_string(path).unwrap()
+        });
+        let kinds = truth(text, state, name, bytes);
         let kind = line["result"]["kind"].as_str().unwrap();
         if kinds.is_empty() {
             assert_eq!(kind, "other", "{path}");
@@ -420,7 +437,7 @@ fn verdicts_are_what_the_reference_came_to() {
             for verdict in worst {
                 let fits = match verdict {
                     // Recovery has nothing to do, or refuses logs that the database does not need.
-                    "clean" => true,
+                    "clean" => says_clean(&case),
                     "recoverable" => plain >= 0 || needs_a_replay(&case),
                     "recoverable_with_loss" => plain < 0 && lossy >= 0,
                     "needs_repair" => plain < 0 && lossy < 0,
@@ -436,6 +453,16 @@ fn verdicts_are_what_the_reference_came_to() {
         }
     }
     assert!(judged > 60, "{judged}");
+}
+
+/// What the reference says of every database of the case as it was found.
+fn says_clean(case: &Path) -> bool {
+    let text = std::fs::read(case.join("pre-mh.txt")).unwrap();
+    let text = String::from_utf8_lossy(&text);
+    let mut states = text
+        .lines()
+        .filter(|line| line.trim_start().starts_with("State:"));
+    states.clone().count() > 0 && states.all(|state| state.contains("Clean Shutdown"))
 }
 
 /// What is wrong here is seen only when the logs are replayed: their headers and checksums are right.
@@ -492,7 +519,13 @@ fn the_next_command_does_what_it_says() {
                 .output()
                 .unwrap();
             let status = output.status.code().unwrap();
-            assert!(status <= 4, "{case}: {command}: {output:?}");
+            // What only tells of damage ends with 4.
+            let most = if command.contains(" p ") && command.ends_with("--dry-run") {
+                4
+            } else {
+                1
+            };
+            assert!(status <= most, "{case}: {command}: {output:?}");
         }
         assert_eq!(of_group()["verdict"], "clean", "{case}");
     }
@@ -580,4 +613,77 @@ fn what_lies_apart_is_brought_together() {
         lacking["elsewhere"][0]["path"], "old/edb00000004.log",
         "{lacking}"
     );
+}
+
+/// One database of two has lost its headers: the other is recovered first, then this one is repaired.
+#[test]
+fn recovery_comes_before_the_repair_of_another_database() {
+    let Some(corpus) = needs::corpus() else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let mut databases = Vec::new();
+    for entry in std::fs::read_dir(corpus.join("engine/crash-2dbs/pre")).unwrap() {
+        let entry = entry.unwrap();
+        let path = dir.path().join(entry.file_name());
+        std::fs::copy(entry.path(), &path).unwrap();
+        if path.extension().is_some_and(|extension| extension == "edb") {
+            databases.push(path);
+        }
+    }
+    databases.sort();
+    assert_eq!(databases.len(), 2);
+    let mut bytes = std::fs::read(&databases[0]).unwrap();
+    bytes[..2 * 4096].fill(0);
+    std::fs::write(&databases[0], bytes).unwrap();
+    let lines = sweep(dir.path(), &[]);
+    let groups: Vec<&Value> = records(&lines, "group").collect();
+    assert_eq!(groups.len(), 1, "{groups:?}");
+    let next: Vec<&str> = groups[0]["result"]["next"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert!(
+        next[0].starts_with("exutil r edb") && next[0].contains("--ignore-missing"),
+        "{next:?}"
+    );
+    assert!(
+        next[1].starts_with("exutil p ") && next[1].contains("--page-size 4"),
+        "{next:?}"
+    );
+    let words: Vec<&str> = next[0].split(' ').skip(1).collect();
+    let run = exutil(dir.path(), &words);
+    assert!(run.status <= 1, "{run:?}");
+    let header = exutil(dir.path(), &["mh", databases[1].to_str().unwrap()]);
+    assert!(header.stdout.contains("Clean Shutdown"), "{header:?}");
+}
+
+/// Databases whose first 64 KiB are gone, under any name, and noise that is none.
+#[test]
+fn a_database_without_its_start_is_recognised() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
+    for sample in ["priv1.edb", "mini-32k.edb"] {
+        let mut bytes = common::sample(sample);
+        bytes[..64 * 1024].fill(0);
+        write(&format!("{sample}.wiped"), &bytes);
+        bytes[..64 * 1024].fill(0xA5);
+        write(&format!("{sample}.overwritten"), &bytes);
+    }
+    let noise: Vec<u8> = (0..300_000u32)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    write("noise", &noise);
+    let lines = sweep(dir.path(), &["--all"]);
+    for line in records(&lines, "file") {
+        let expected = if line["file"] == "noise" {
+            "other"
+        } else {
+            "headless_database"
+        };
+        assert_eq!(line["result"]["kind"], expected, "{line}");
+    }
+    assert_eq!(records(&lines, "file").count(), 5);
 }

@@ -148,7 +148,6 @@ impl Progress for LiveBar {
 /// Files that are looked at, where nobody knows how many there will be. On a terminal only.
 pub struct FileCount {
     bar: ProgressBar,
-    bytes: AtomicU64,
 }
 
 impl FileCount {
@@ -161,7 +160,6 @@ impl FileCount {
             } else {
                 ProgressBar::hidden()
             },
-            bytes: AtomicU64::new(0),
         }
     }
 
@@ -183,8 +181,7 @@ impl Watch for FileCount {
         }
     }
 
-    fn ends(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    fn ends(&self) {
         self.bar.inc(1);
     }
 }

@@ -12,9 +12,9 @@ use exutil::db::catalog::Schema;
 use exutil::format::dbheader::DbHeader;
 use exutil::format::ids::{Objid, PageSize, Pgno};
 use exutil::format::stamp::LogTime;
-use exutil::ops::repair::{RepairFileOptions, Stage, Stages};
+use exutil::ops::repair::RepairFileOptions;
 use exutil::problem::Severity;
-use exutil::progress::{Progress, Silent};
+use exutil::progress::Silent;
 use exutil::repair::{RepairOptions, Rewritten, Scratch, rewrite};
 use exutil::salvage::{Inventory, misplaced};
 use exutil::storage::{Memory, Storage};
@@ -88,22 +88,6 @@ pub fn records(db: &Database) -> Records {
         );
     }
     all
-}
-
-/// Hears nothing and agrees.
-pub struct Quiet;
-
-impl Progress for Quiet {
-    fn start(&self, _total: u64) {}
-    fn advance(&self, _amount: u64) {}
-    fn finish(&self) {}
-}
-
-impl Stages for Quiet {
-    fn stage(&self, _stage: Stage) {}
-    fn proceed(&self, _check: &CheckReport) -> bool {
-        true
-    }
 }
 
 /// In place, with an undo file that stays.

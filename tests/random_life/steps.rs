@@ -201,7 +201,7 @@ pub fn repaired(bytes: &[u8], page_size: Option<PageSize>, noise: &mut Noise) ->
     options.drop_incomplete = once_in(6, noise);
     options.keep_orphans = once_in(6, noise);
     options.trust_damaged_pages = once_in(6, noise);
-    let run = |options: &_, disk: &dyn Disk| repair(options, disk, &repairing::Quiet);
+    let run = |options: &_, disk: &dyn Disk| repair(options, disk, &Silent);
     if once_in(4, noise) {
         let mut dry = options.clone();
         dry.dry_run = true;
@@ -248,8 +248,8 @@ pub fn repaired(bytes: &[u8], page_size: Option<PageSize>, noise: &mut Noise) ->
 fn repaired_again(bytes: &[u8]) {
     let (dir, path, files) = alone(bytes);
     let options = repairing::options(&path, None);
-    let again = repair(&options, &RealDisk, &repairing::Quiet)
-        .unwrap_or_else(|error| panic!("second p: {error}"));
+    let again =
+        repair(&options, &RealDisk, &Silent).unwrap_or_else(|error| panic!("second p: {error}"));
     let found = &again.check.findings;
     assert_eq!(again.outcome, Outcome::Sound, "second p: {found:?}");
     assert_same(&read_files(dir.path()), &files, "second p");
@@ -273,7 +273,7 @@ pub fn defragmented(bytes: &[u8], noise: &mut Noise, same: &dyn Fn(&Path)) -> (V
     if once_in(4, noise) {
         options.backup = Some(dir.path().join("old.edb"));
     }
-    let run = |options: &_, disk: &dyn Disk| defragment(options, disk, &defragging::Quiet);
+    let run = |options: &_, disk: &dyn Disk| defragment(options, disk, &Silent);
     let mut foretold = None;
     if once_in(4, noise) {
         let mut dry = options.clone();
@@ -333,7 +333,7 @@ fn defragmented_again(bytes: &[u8], same: &dyn Fn(&Path)) -> DefragReport {
     let (dir, path, _) = alone(bytes);
     let mut options = defragging::options(&path);
     options.temp = Some(dir.path().join("TEMPDFRG1.EDB"));
-    let report = defragment(&options, &RealDisk, &defragging::Quiet)
+    let report = defragment(&options, &RealDisk, &Silent)
         .unwrap_or_else(|error| panic!("second d: {error}"));
     same(&path);
     sound(&path, "second d");

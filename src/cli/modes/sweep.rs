@@ -1,22 +1,22 @@
 //! `sweep`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use clap::ArgMatches;
 use serde::Serialize;
 
 use super::{files, plain_failure, sweep_text};
+use crate::cli::escape::escape;
 use crate::cli::exit::ExitStatus;
 use crate::cli::progress::FileCount;
-use crate::cli::session::{Format, Session};
+use crate::cli::session::{Format, Session, write_escaped};
 use crate::error::Error;
 use crate::jet::JetError;
 use crate::ops::survey::group::{Group, Verdict};
-use crate::ops::survey::record::{Depth, FileRecord};
-use crate::ops::sweep::{
-    Counts, Merged, Shard, SweepOptions, SweepReport, merge, path_text, sweep,
-};
+use crate::ops::survey::record::{Depth, Facts, FileRecord, Kind, Role};
+use crate::ops::sweep::{Counts, Merged, Shard, SweepOptions, SweepReport, merge, sweep};
 
 /// What a line is about.
 #[derive(Serialize)]
@@ -30,7 +30,7 @@ struct Line<'a, T> {
 struct Summary<'a> {
     depth: Depth,
     counts: &'a Counts,
-    verdicts: std::collections::BTreeMap<Verdict, u64>,
+    verdicts: BTreeMap<Verdict, u64>,
     shard: Option<Shard>,
 }
 
@@ -88,22 +88,20 @@ fn walk(session: &mut Session, options: &SweepOptions) {
     let progress = FileCount::new();
     let shown = Mutex::new(&mut *session);
     let mut show = |record: &FileRecord| {
-        let mut session = shown
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut session = shown.lock().unwrap_or_else(PoisonError::into_inner);
         progress.aside(|| file(&mut session, record));
     };
     let result = sweep(options, &progress, &mut show);
     progress.finish();
     match result {
         Ok(report) => end(session, options, &report),
-        Err(error) => {
-            let named = error
-                .path()
-                .map_or_else(|| options.roots[0].clone(), Path::to_owned);
-            plain_failure(session, &named, &error);
-        }
+        Err(error) => failed(session, options, &error),
     }
+}
+
+fn failed(session: &mut Session, options: &SweepOptions, error: &Error) {
+    let named = error.path().unwrap_or(&options.roots[0]);
+    plain_failure(session, named, error);
 }
 
 fn put_together(session: &mut Session, options: &SweepOptions) {
@@ -130,17 +128,12 @@ fn put_together(session: &mut Session, options: &SweepOptions) {
             };
             end(session, &options, &report);
             for trouble in troubles {
-                let trouble = crate::cli::escape::escape(&trouble).into_owned();
+                let trouble = escape(&trouble).into_owned();
                 eprintln!("exutil: {trouble}");
                 session.fail();
             }
         }
-        Err(error) => {
-            let named = error
-                .path()
-                .map_or_else(|| options.roots[0].clone(), Path::to_owned);
-            plain_failure(session, &named, &error);
-        }
+        Err(error) => failed(session, options, &error),
     }
 }
 
@@ -149,13 +142,13 @@ fn file(session: &mut Session, record: &FileRecord) {
     // The envelope has path, number and findings of their own.
     #[derive(Serialize)]
     struct Content<'a> {
-        kind: crate::ops::survey::record::Kind,
-        named: Option<crate::ops::survey::record::Role>,
+        kind: Kind,
+        named: Option<Role>,
         bytes: u64,
         depth: Depth,
         error: &'a Option<String>,
         findings_left_out: u64,
-        facts: &'a Option<crate::ops::survey::record::Facts>,
+        facts: &'a Option<Facts>,
     }
     let content = Content {
         kind: record.kind,
@@ -190,7 +183,7 @@ pub(super) const fn status(verdict: Verdict) -> ExitStatus {
 
 fn end(session: &mut Session, options: &SweepOptions, report: &SweepReport) {
     if session.format == Format::Table && report.shard.is_none() {
-        crate::cli::session::write_escaped(&sweep_text::groups_table(&report.groups));
+        write_escaped(&sweep_text::groups_table(&report.groups));
     }
     for group in &report.groups {
         one_group(session, group);
@@ -210,10 +203,14 @@ fn end(session: &mut Session, options: &SweepOptions, report: &SweepReport) {
         record: name,
         content: &summary,
     };
-    let roots: Vec<String> = match report.shard {
+    let roots: Vec<_> = match report.shard {
         // What is merged has no roots: the line must be the same.
         None => Vec::new(),
-        Some(_) => options.roots.iter().map(|root| path_text(root)).collect(),
+        Some(_) => options
+            .roots
+            .iter()
+            .map(|root| root.to_string_lossy())
+            .collect(),
     };
     let success = JetError::SUCCESS;
     session.line(
@@ -247,18 +244,4 @@ fn one_group(session: &mut Session, group: &Group) {
             }
         },
     );
-}
-
-/// The path that an error names.
-trait Named {
-    fn path(&self) -> Option<&Path>;
-}
-
-impl Named for Error {
-    fn path(&self) -> Option<&Path> {
-        match self {
-            Self::Io { path, .. } => Some(path),
-            _ => None,
-        }
-    }
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use self::room::Room;
-use super::survey::group::{Group, GroupKind, NextStep, Verdict};
+use super::survey::group::{Group, GroupKind, JudgedDatabase, NextStep, Verdict};
 use super::survey::record::{Depth, FileRecord};
 use super::sweep::{SweepOptions, Watch, sweep};
 use crate::error::Result;
@@ -263,9 +263,7 @@ fn missing(group: &Group) -> Vec<String> {
         missing.extend(logs.missing.iter().cloned());
     }
     for database in &group.databases {
-        if let ([low, high, committed], None) = (database.needs.unwrap_or_default(), &group.logs)
-            && database.needs.is_some()
-        {
+        if let (Some([low, high, committed]), None) = (database.needs, &group.logs) {
             let last = high.max(committed);
             missing.push(format!(
                 "all logs of the stream, generations {low} to {last} (0x{:X} to 0x{:X})",
@@ -289,8 +287,10 @@ fn lost(group: &Group, way: Way) -> Vec<String> {
         }),
         Way::Restore => lost.push("what was changed after the backup, as far as no logs from then are left".to_owned()),
         Way::RecoverWithLoss => {
-            let from = group.databases.iter().flat_map(|database| &database.reasons);
-            lost.extend(from.filter(|reason| reason.contains("is lost")).cloned());
+            let losing =
+                |database: &&JudgedDatabase| database.verdict == Verdict::RecoverableWithLoss;
+            let databases = group.databases.iter().filter(losing);
+            lost.extend(databases.filter_map(|database| database.reasons.first().cloned()));
         }
         Way::Find => lost.push("nothing yet: nothing is changed on this way".to_owned()),
         Way::Copy => lost.push("what the disk does not give back; the copy names it".to_owned()),

@@ -5,17 +5,16 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{GroupAdvice, Way};
-use crate::check::CheckReport;
 use crate::error::Result;
 use crate::format::ids::PageSize;
 use crate::format::stamp::LogTime;
 use crate::jet::JetError;
-use crate::ops::recover::{Places, RecoverOptions, recover_files};
-use crate::ops::repair::{Outcome, RepairFileOptions, Stage, Stages, repair_file};
+use crate::ops::recover::{DatabaseReport, Places, RecoverOptions, RecoverReport, recover_files};
+use crate::ops::repair::{Outcome, RepairFileOptions, repair_file};
 use crate::ops::restore::{PlayForward, RestoreOptions, restore_files};
-use crate::ops::survey::group::Group;
+use crate::ops::survey::group::{Group, RecoveryPlan};
 use crate::ops::survey::record::{Facts, FileRecord};
-use crate::progress::{Progress, Silent};
+use crate::progress::Silent;
 
 /// What a dry run came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -50,8 +49,7 @@ pub(super) fn prove(advice: &GroupAdvice, files: &[FileRecord], now: LogTime) ->
     let group = &advice.group;
     match advice.way {
         Way::Recover | Way::RecoverWithLoss => {
-            let lossy = advice.way == Way::RecoverWithLoss;
-            Some(Proof::of("r", recovery(group, lossy, now)?))
+            Some(Proof::of("r", recovery(group.recovery.as_ref()?, now)))
         }
         Way::Restore => {
             let step = group.next.iter().find(|step| step.mode == "cc")?;
@@ -77,51 +75,25 @@ fn folder(path: &str) -> PathBuf {
     PathBuf::from(if path.is_empty() { "." } else { path })
 }
 
-fn recovery(group: &Group, lossy: bool, now: LogTime) -> Option<Result<(JetError, String)>> {
-    let logs = group.logs.as_ref()?;
-    let log_dir = folder(&logs.folder);
-    let system_dir = group.checkpoint.as_ref().map_or_else(
-        || log_dir.clone(),
-        |checkpoint| folder(checkpoint.rsplit_once('/').map_or("", |(folder, _)| folder)),
-    );
-    let mut folders: Vec<PathBuf> = group
-        .databases
-        .iter()
-        .map(|database| {
-            folder(
-                database
-                    .path
-                    .rsplit_once('/')
-                    .map_or("", |(folder, _)| folder),
-            )
-        })
-        .collect();
-    folders.dedup();
-    let places = match &folders[..] {
-        [one] => Places::In(one.clone()),
-        _ => {
-            let moved = group.databases.iter().map(|database| {
-                let path = PathBuf::from(&database.path);
-                let name = path
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
-                (path, name)
-            });
+fn recovery(plan: &RecoveryPlan, now: LogTime) -> Result<(JetError, String)> {
+    let places = match plan.folder() {
+        Some(one) => Places::In(one.into()),
+        // The logs know them by the last part of their names.
+        None => {
+            let moved = plan
+                .databases
+                .iter()
+                .map(|path| (path.into(), path.clone()));
             Places::Moved(moved.collect(), false)
         }
     };
     let options = RecoverOptions {
-        base: logs.base.clone(),
-        log_dir,
-        system_dir,
+        base: plan.base.clone(),
+        log_dir: PathBuf::from(&plan.logs),
+        system_dir: PathBuf::from(plan.system.as_ref().unwrap_or(&plan.logs)),
         places,
-        ignore_missing: group
-            .next
-            .first()
-            .is_some_and(|step| step.command.contains("--ignore-missing")),
-        lossy,
+        ignore_missing: plan.ignore_missing,
+        lossy: plan.lossy,
         stop_after: None,
         ignore_checkpoint: false,
         cache: None,
@@ -132,32 +104,17 @@ fn recovery(group: &Group, lossy: bool, now: LogTime) -> Option<Result<(JetError
         truncate_logs: false,
         now,
     };
-    Some(recover_files(&options, &Silent).map(|report| {
-        let states: Vec<String> = report
-            .databases
-            .iter()
-            .map(|database| {
-                format!(
-                    "{} would be in {}",
-                    database.path.display(),
-                    database.state.words()
-                )
-            })
-            .collect();
-        (
-            report.jet,
-            format!("{} logs replayed; {}", report.logs, states.join(", ")),
-        )
-    }))
+    recover_files(&options, &Silent).map(|report| came_to(&report))
 }
 
 fn restore(dir: &str, group: &Group, now: LogTime) -> Result<(JetError, String)> {
+    let forward = match &group.play_forward {
+        Some(logs) => PlayForward::From(folder(logs)),
+        None => PlayForward::Unsaid,
+    };
     let options = RestoreOptions {
         dir: folder(dir),
-        forward: group
-            .play_forward
-            .as_ref()
-            .map_or(PlayForward::Unsaid, |logs| PlayForward::From(folder(logs))),
+        forward,
         keep: true,
         databases: Vec::new(),
         log_base: None,
@@ -170,43 +127,17 @@ fn restore(dir: &str, group: &Group, now: LogTime) -> Result<(JetError, String)>
         keep_undo: true,
         now,
     };
-    let report = restore_files(&options, &mut |_| {}, &Silent)?;
-    let states: Vec<String> = report
-        .recovery
-        .databases
-        .iter()
-        .map(|database| {
-            format!(
-                "{} would be in {}",
-                database.path.display(),
-                database.state.words()
-            )
-        })
-        .collect();
-    Ok((
-        report.recovery.jet,
-        format!(
-            "{} logs replayed; {}",
-            report.recovery.logs,
-            states.join(", ")
-        ),
-    ))
+    restore_files(&options, &mut |_| {}, &Silent).map(|report| came_to(&report.recovery))
 }
 
-struct Unasked;
-
-impl Progress for Unasked {
-    fn start(&self, _total: u64) {}
-    fn advance(&self, _amount: u64) {}
-    fn finish(&self) {}
-}
-
-impl Stages for Unasked {
-    fn stage(&self, _stage: Stage) {}
-
-    fn proceed(&self, _check: &CheckReport) -> bool {
-        true
-    }
+fn came_to(report: &RecoverReport) -> (JetError, String) {
+    let state = |database: &DatabaseReport| {
+        let path = database.path.display();
+        format!("{path} would be in {}", database.state.words())
+    };
+    let states: Vec<String> = report.databases.iter().map(state).collect();
+    let text = format!("{} logs replayed; {}", report.logs, states.join(", "));
+    (report.jet, text)
 }
 
 fn repair(path: &Path, page_size: Option<PageSize>, now: LogTime) -> Result<(JetError, String)> {
@@ -223,7 +154,7 @@ fn repair(path: &Path, page_size: Option<PageSize>, now: LogTime) -> Result<(Jet
         keep_undo: true,
         now,
     };
-    let report = repair_file(&options, &Unasked)?;
+    let report = repair_file(&options, &Silent)?;
     let text = match report.outcome {
         Outcome::Sound => {
             "nothing is damaged: the pages are whole, only what the logs hold is missing".to_owned()

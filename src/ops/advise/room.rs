@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::ops::survey::group::{Group, NextStep};
-use crate::ops::survey::record::FileRecord;
+use crate::ops::survey::record::{FileRecord, folder_of};
 use crate::storage::free_space;
 
 /// Room in a folder.
@@ -34,11 +34,7 @@ pub(super) fn of(step: &NextStep, group: &Group, files: &[FileRecord]) -> Option
             .find(|file| file.path == path)
             .map_or(0, |file| file.bytes)
     };
-    let folder = |path: &str| {
-        path.rsplit_once('/')
-            .map_or(".", |(folder, _)| folder)
-            .to_owned()
-    };
+    let folder = |path: &str| folder_of(path).to_owned();
     let all: u64 = group
         .databases
         .iter()

@@ -32,7 +32,7 @@ use crate::ops::identify::refuse_streaming;
 use crate::ops::recover::Leftovers;
 use crate::ops::required_logs;
 use crate::problem::Finding;
-use crate::progress::Progress;
+use crate::progress::{Progress, Silent};
 use crate::rebuild::{self, RebuildError, Rebuilt};
 use crate::storage::{Discard, Disk, Storage};
 
@@ -88,6 +88,11 @@ pub enum Stage {
 pub trait Stages: Progress {
     /// A stage begins.
     fn stage(&self, stage: &Stage);
+}
+
+/// Nobody watches.
+impl Stages for Silent {
+    fn stage(&self, _stage: &Stage) {}
 }
 
 /// Defragments a database in the file system.

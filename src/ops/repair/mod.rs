@@ -28,7 +28,7 @@ use crate::ops::replace::{self, Asked, Endings, Place, Placed};
 use crate::ops::required_logs;
 use crate::ops::temp_file::scratch_in;
 use crate::problem::{Finding, Problem, Severity};
-use crate::progress::Progress;
+use crate::progress::{Progress, Silent};
 use crate::repair::{RepairOptions, Rewritten, rewrite};
 use crate::salvage::{Inventory, misplaced};
 use crate::storage::{Discard, Disk, Storage};
@@ -104,6 +104,15 @@ pub trait Stages: Progress {
 
     /// The check found damage: go on? Asked only where something would be changed.
     fn proceed(&self, check: &CheckReport) -> bool;
+}
+
+/// Nobody watches, and nobody is asked: what was called for is done.
+impl Stages for Silent {
+    fn stage(&self, _stage: Stage) {}
+
+    fn proceed(&self, _check: &CheckReport) -> bool {
+        true
+    }
 }
 
 /// Repairs a database in the file system.

@@ -19,7 +19,7 @@ use crate::storage::Storage;
 
 /// What a file turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Class {
+pub(super) struct Class {
     /// What it is.
     pub kind: Kind,
     /// The page size that the pages of a database without a header speak for.
@@ -35,14 +35,16 @@ impl Class {
     }
 }
 
-/// Places in a file, in fractions of 4, at which pages of a database without a header are looked for.
-const LOOKED_AT: [u64; 3] = [1, 2, 3];
-/// Bytes that are read there.
+/// Bytes that are read at a place where pages of a database without a header are looked for.
 const LOOKED_BYTES: usize = 64 * 1024;
+/// Places at which a file is looked at that could be a database: quarters of it.
+const QUARTERS: [u64; 3] = [1, 2, 3];
 
-/// Judges a file by `start`, its first 64 KiB (fewer if it is shorter), and where that tells nothing by what lies behind.
+/// Judges a file by `start`, its first 64 KiB (fewer if it is shorter), and where that tells nothing by what lies behind:
+/// the next 64 KiB, where the first pages of 32 KiB begin; and where the start was wiped, or the name is that of a
+/// database, at three places more. Of all other files no more is read, for most files on a disk are others.
 #[must_use]
-pub fn classify(storage: &dyn Storage, start: &[u8]) -> Class {
+pub(super) fn classify(storage: &dyn Storage, start: &[u8], path: &Path) -> Class {
     match identify(start) {
         FileKind::Database { page_size } => Class::of(database(storage, start, page_size)),
         FileKind::Streaming { .. } => Class::of(Kind::StreamingFile),
@@ -52,12 +54,13 @@ pub fn classify(storage: &dyn Storage, start: &[u8]) -> Class {
         FileKind::FlushMap => Class::of(Kind::FlushMap),
         FileKind::Undo => Class::of(Kind::UndoFile),
         FileKind::Empty => Class::of(Kind::Empty),
-        FileKind::Zeroed => remains(storage, start).unwrap_or(Class::of(Kind::Zeroed)),
+        FileKind::Zeroed => remains(storage, start, true).unwrap_or(Class::of(Kind::Zeroed)),
         FileKind::Unknown => {
             if legacy::is_fill_pattern(start, 0) {
                 return Class::of(Kind::ReserveLog);
             }
-            remains(storage, start).unwrap_or(Class::of(Kind::Other))
+            let suspect = role(path) == Some(Role::Database);
+            remains(storage, start, suspect).unwrap_or(Class::of(Kind::Other))
         }
     }
 }
@@ -89,7 +92,7 @@ fn database(storage: &dyn Storage, start: &[u8], size: PageSize) -> Kind {
 }
 
 /// What is left of a file whose start is damaged.
-fn remains(storage: &dyn Storage, start: &[u8]) -> Option<Class> {
+fn remains(storage: &dyn Storage, start: &[u8], suspect: bool) -> Option<Class> {
     let copies = [0, CHECKPOINT_BYTES].map(|at| start.get(at..).unwrap_or_default());
     let filetype = |copy: &[u8]| {
         u32_at(copy, FILETYPE_OFFSET).map_or(FileType::Unknown, FileType::from_header)
@@ -110,18 +113,19 @@ fn remains(storage: &dyn Storage, start: &[u8]) -> Option<Class> {
     if filetype(start) == FileType::FlushMap && u32_at(start, 4) == Some(3) {
         return Some(Class::of(Kind::DamagedFlushMap));
     }
-    if holds_pages(start, 0)
-        || LOOKED_AT
-            .iter()
-            .any(|quarter| holds_pages_at(storage, len, *quarter))
-    {
+    let behind = start.len() as u64;
+    let quarters = QUARTERS.iter().filter(|_| suspect);
+    let aligned = |at: u64| at / PageSize::MAX_BYTES as u64 * PageSize::MAX_BYTES as u64;
+    let mut places = std::iter::once(behind)
+        .filter(|at| *at == aligned(*at) && *at < len)
+        .chain(quarters.map(|quarter| aligned(len / 4 * quarter)));
+    if holds_pages(start, 0) || places.any(|at| holds_pages_at(storage, at)) {
         return headless(storage);
     }
     None
 }
 
-fn holds_pages_at(storage: &dyn Storage, len: u64, quarter: u64) -> bool {
-    let at = len / 4 * quarter / PageSize::MAX_BYTES as u64 * PageSize::MAX_BYTES as u64;
+fn holds_pages_at(storage: &dyn Storage, at: u64) -> bool {
     let mut bytes = vec![0; LOOKED_BYTES];
     let have = storage.read_at(at, &mut bytes).unwrap_or_default();
     holds_pages(&bytes[..have], at)
@@ -160,7 +164,7 @@ fn headless(storage: &dyn Storage) -> Option<Class> {
 
 /// What the name of a file says that it should be.
 #[must_use]
-pub fn role(path: &Path) -> Option<Role> {
+pub(super) fn role(path: &Path) -> Option<Role> {
     let name = path.file_name()?.to_str()?;
     let (stem, extension) = name.rsplit_once('.')?;
     let stem = stem.to_ascii_lowercase();

@@ -34,7 +34,7 @@ pub fn examine(path: &Path, name: String, depth: Depth) -> FileRecord {
         Ok((file, start, _)) => (file, start),
         Err(error) => return unreadable(path, name, depth, &error),
     };
-    let Class { kind, page_size } = classify(&file, &start);
+    let Class { kind, page_size } = classify(&file, &start, path);
     let mut look = Look {
         path,
         depth,
@@ -186,40 +186,43 @@ impl Look<'_> {
     }
 
     fn log(&mut self, file: &FileStorage) {
-        let mut torn = false;
-        let mut damage = JetError::SUCCESS;
-        let head = if self.depth == Depth::Headers {
-            verify::check_head(file)
-        } else {
-            verify::check_storage(file).map(|(head, scan)| {
-                torn = scan.torn;
-                damage = scan.damage.map_or(damage, |damage| damage.jet);
-                head
-            })
-        };
-        let head = match head {
-            Ok(head) => head,
-            Err(fault) => {
-                damage = fault.jet();
-                // Wrong in size or version, it still says whose it is.
-                match verify::read_header(self.path) {
-                    Ok(head) => head,
-                    Err(_) => return self.ends_with(damage),
-                }
-            }
-        };
-        if self.depth >= Depth::Integrity && !damage.is_error() {
-            match read_log(self.path, &mut Quiet) {
-                Ok(report) => {
-                    damage = report.troubles.first().map_or(damage, LogTrouble::jet);
-                    self.findings(&report.findings);
-                }
-                Err(error) => self.failed(&error),
-            }
-        }
+        let (head, torn, damage) = self.blocks(file);
         self.ends_with(damage);
-        let facts = log_facts(&head, damage, torn);
-        self.record.facts = Some(Facts::Log(Box::new(facts)));
+        // Wrong in size or version, it still says whose it is.
+        if let Some(head) = head.or_else(|| verify::read_header(self.path).ok()) {
+            let facts = log_facts(&head, damage, torn);
+            self.record.facts = Some(Facts::Log(Box::new(facts)));
+        }
+    }
+
+    /// The header of a log that can be used, whether its last write was torn, and what is wrong, as deep as asked.
+    fn blocks(&mut self, file: &FileStorage) -> (Option<ReadHeader>, bool, JetError) {
+        match self.depth {
+            Depth::Headers => match verify::check_head(file) {
+                Ok(head) => (Some(head), false, JetError::SUCCESS),
+                Err(fault) => (None, false, fault.jet()),
+            },
+            Depth::Checksum => match verify::check_storage(file) {
+                Ok((head, scan)) => {
+                    let damage = scan.damage.map_or(JetError::SUCCESS, |damage| damage.jet);
+                    (Some(head), scan.torn, damage)
+                }
+                Err(fault) => (None, false, fault.jet()),
+            },
+            Depth::Integrity => match read_log(self.path, &mut Quiet) {
+                Ok(report) => {
+                    self.findings(&report.findings);
+                    let trouble = report.troubles.first();
+                    let damage = trouble.map_or(JetError::SUCCESS, LogTrouble::jet);
+                    let torn = report.check.as_ref().is_some_and(|check| check.scan.torn);
+                    (report.check.map(|check| check.head), torn, damage)
+                }
+                Err(error) => {
+                    self.failed(&error);
+                    (None, false, error.jet())
+                }
+            },
+        }
     }
 
     fn checkpoint(&mut self) {

@@ -8,5 +8,4 @@ mod examine;
 pub mod group;
 pub mod record;
 
-pub use classify::{Class, classify, role};
 pub use examine::{examine, unreadable};

@@ -319,6 +319,20 @@ pub struct FlushMapFacts {
     pub clean: bool,
 }
 
+fn folder_and_name(path: &str) -> (&str, &str) {
+    match path.rsplit_once('/') {
+        Some(("", name)) => ("/", name),
+        Some((folder, name)) => (folder, name),
+        None => ("", path),
+    }
+}
+
+/// The folder part of the path of a record, empty for the current folder.
+#[must_use]
+pub fn folder_of(path: &str) -> &str {
+    folder_and_name(path).0
+}
+
 impl FileRecord {
     /// A file of which nothing is known yet.
     #[must_use]
@@ -340,11 +354,7 @@ impl FileRecord {
     /// The folder part of the path, empty for the current folder, and the name.
     #[must_use]
     pub fn folder_and_name(&self) -> (&str, &str) {
-        match self.path.rsplit_once('/') {
-            Some(("", name)) => ("/", name),
-            Some((folder, name)) => (folder, name),
-            None => ("", &self.path),
-        }
+        folder_and_name(&self.path)
     }
 
     /// What its header says, if it is a database.

@@ -94,12 +94,14 @@ impl<F: Iterator<Item = Found>> Lanes<F> {
                 break;
             };
             let device = found.device;
-            let limit = if (self.turns)(device) {
-                1
-            } else {
-                self.workers
-            };
-            state.limits.entry(device).or_insert(limit);
+            // The system is asked once a device, not once a file.
+            state.limits.entry(device).or_insert_with(|| {
+                if (self.turns)(device) {
+                    1
+                } else {
+                    self.workers
+                }
+            });
             let task = Task {
                 number: state.next_number,
                 found,

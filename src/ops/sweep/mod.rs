@@ -15,14 +15,14 @@ mod state;
 mod walk;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use self::lanes::{Lanes, Task};
 use self::state::StateFile;
-use self::walk::{Walk, text};
+use self::walk::Walk;
 use super::survey::group::{Group, Verdict, groups};
 use super::survey::record::{Depth, FileRecord, Kind};
 use super::survey::{examine, unreadable};
@@ -103,8 +103,8 @@ impl SweepReport {
 pub trait Watch: Sync {
     /// A worker begins with this file.
     fn begins(&self, path: &str);
-    /// It is done, and has so many bytes.
-    fn ends(&self, bytes: u64);
+    /// It is done.
+    fn ends(&self);
 }
 
 /// Watches nothing.
@@ -113,7 +113,7 @@ pub struct Unwatched;
 
 impl Watch for Unwatched {
     fn begins(&self, _path: &str) {}
-    fn ends(&self, _bytes: u64) {}
+    fn ends(&self) {}
 }
 
 /// Lines in the order of the files, and what they add up to.
@@ -156,8 +156,9 @@ pub fn sweep(
     show: &mut (dyn FnMut(&FileRecord) + Send),
 ) -> Result<SweepReport> {
     for root in &options.roots {
-        let metadata = std::path::Path::metadata(root);
-        let metadata = metadata.map_err(|error| Error::io(root, "find", error))?;
+        let metadata = root
+            .metadata()
+            .map_err(|error| Error::io(root, "find", error))?;
         if !metadata.is_dir() && !metadata.is_file() {
             let error = std::io::Error::new(
                 std::io::ErrorKind::InvalidInput,
@@ -208,7 +209,7 @@ pub fn sweep(
                 Some(state) if fresh && record.kind.is_ours() => state.keep(found.stamp, &record),
                 _ => Ok(()),
             };
-            watch.ends(record.bytes);
+            watch.ends();
             let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
             lines.take(number, record);
             if let Err(error) = kept {
@@ -246,16 +247,18 @@ fn settled(records: Vec<FileRecord>) -> Vec<FileRecord> {
 }
 
 /// A sweep never writes beside the files: neither does its state.
-fn refuse_inside(state: &std::path::Path, roots: &[PathBuf]) -> Result<()> {
+fn refuse_inside(state: &Path, roots: &[PathBuf]) -> Result<()> {
     let folder = state
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(std::path::Path::new("."));
-    let real = |path: &std::path::Path| std::path::Path::canonicalize(path);
-    let folder = real(folder).map_err(|error| Error::io(state, "create", error))?;
-    let inside = roots
-        .iter()
-        .any(|root| real(root).is_ok_and(|root| folder.starts_with(root)));
+    let folder = folder.unwrap_or(Path::new("."));
+    let folder = folder
+        .canonicalize()
+        .map_err(|error| Error::io(state, "create", error))?;
+    let inside = roots.iter().any(|root| {
+        root.canonicalize()
+            .is_ok_and(|root| folder.starts_with(root))
+    });
     if inside {
         let error = std::io::Error::new(
             std::io::ErrorKind::InvalidInput,
@@ -264,10 +267,4 @@ fn refuse_inside(state: &std::path::Path, roots: &[PathBuf]) -> Result<()> {
         return Err(Error::io(state, "keep the state of the sweep in", error));
     }
     Ok(())
-}
-
-/// The text of a path, as records have it.
-#[must_use]
-pub fn path_text(path: &std::path::Path) -> String {
-    text(path)
 }

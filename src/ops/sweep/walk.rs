@@ -79,7 +79,7 @@ fn in_order(a: &OsStr, b: &OsStr) -> std::cmp::Ordering {
 }
 
 /// A path as records have it: text, with the slashes of POSIX, and without the `./` of the current folder.
-pub(super) fn text(path: &Path) -> String {
+fn text(path: &Path) -> String {
     let text = path.to_string_lossy();
     let text = if cfg!(windows) {
         text.replace('\\', "/")
@@ -99,7 +99,7 @@ fn file(entry: DirEntry) -> Option<Found> {
     }
     let path = entry.path().to_owned();
     let metadata = if entry.path_is_symlink() {
-        std::path::Path::metadata(&path).ok()
+        path.metadata().ok()
     } else {
         entry.metadata().ok()
     };

@@ -27,16 +27,21 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Every file of it.
-    pub fn members(&self) -> BTreeSet<usize> {
+    fn files(&self) -> impl Iterator<Item = usize> {
         let pairs = self.streaming.iter().chain(&self.flush_maps);
         let lists = [&self.databases, &self.logs, &self.checkpoints, &self.others];
         let lists = lists.into_iter().flatten().copied();
-        lists.chain(pairs.map(|(file, _)| *file)).collect()
+        lists.chain(pairs.map(|(file, _)| *file))
     }
 
-    fn is_empty(&self) -> bool {
-        self.members().is_empty()
+    /// Every file of it.
+    pub fn members(&self) -> BTreeSet<usize> {
+        self.files().collect()
+    }
+
+    /// The first of them.
+    fn first(&self) -> Option<usize> {
+        self.files().min()
     }
 }
 
@@ -73,7 +78,7 @@ pub(super) fn find(records: &[FileRecord]) -> Vec<Cluster> {
     finder.join_folders();
     finder.by_database();
     finder.rest();
-    finder.clusters.retain(|cluster| !cluster.is_empty());
+    finder.clusters.retain(|cluster| cluster.first().is_some());
     finder.clusters
 }
 
@@ -102,7 +107,7 @@ impl<'a> Finder<'a> {
     /// What carries the signature of a stream: one cluster a folder and signature. A database without one, after a
     /// repair, is a cluster of its own.
     fn by_signature(&mut self) {
-        let mut known: HashMap<(&str, Signature), usize> = HashMap::new();
+        let mut known: HashMap<(&str, Option<Signature>), usize> = HashMap::new();
         for (at, record) in self.records.iter().enumerate() {
             let log = record.kind == Kind::Log && log_name(record).is_some();
             if !log && !matches!(record.kind, Kind::Database | Kind::Checkpoint) {
@@ -112,19 +117,19 @@ impl<'a> Finder<'a> {
                 continue;
             }
             let folder = self.folder(at);
-            let cluster = match record.sign_log() {
-                Some(sign_log) => *known.entry((folder, sign_log)).or_insert_with(|| {
-                    let number = self.clusters.len();
-                    self.clusters.push(Cluster {
-                        sign_log: Some(sign_log),
-                        ..Cluster::default()
-                    });
-                    self.in_folder.entry(folder).or_default().push(number);
-                    number
-                }),
-                None if record.kind == Kind::Database => self.add(folder, Cluster::default()),
-                None => continue,
-            };
+            let sign_log = record.sign_log();
+            if sign_log.is_none() && record.kind != Kind::Database {
+                continue;
+            }
+            let there = sign_log.and_then(|_| known.get(&(folder, sign_log)).copied());
+            let cluster = there.unwrap_or_else(|| {
+                let cluster = Cluster {
+                    sign_log,
+                    ..Cluster::default()
+                };
+                self.add(folder, cluster)
+            });
+            known.insert((folder, sign_log), cluster);
             let cluster = &mut self.clusters[cluster];
             match record.kind {
                 Kind::Database => cluster.databases.push(at),
@@ -268,7 +273,7 @@ impl<'a> Finder<'a> {
 
     fn nearest(&self, from: usize, others: impl Iterator<Item = usize>) -> Option<usize> {
         let folder = |cluster: usize| {
-            let first = self.clusters[cluster].members().into_iter().next();
+            let first = self.clusters[cluster].first();
             first.map_or("", |at| self.folder(at))
         };
         let here = folder(from);
@@ -444,9 +449,8 @@ impl<'a> Finder<'a> {
             let stray_log = record.kind.is_log() && log_name(record).is_none();
             let empty =
                 !record.kind.is_ours() && record.named.is_some_and(|role| roles.contains(&role));
-            let aside = (record.kind == Kind::Database)
-                .then(|| self.aside_of(at))
-                .flatten();
+            let database = matches!(record.kind, Kind::Database | Kind::HeadlessDatabase);
+            let aside = database.then(|| self.aside_of(at)).flatten();
             if !(kinds.contains(&record.kind) || stray_log || empty || aside.is_some()) {
                 continue;
             }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::cluster::Cluster;
 use super::paths::distance;
 use super::stream::Stream;
-use super::{Elsewhere, Group, GroupKind, Verdict};
+use super::{Elsewhere, Group, GroupKind, Verdict, needed};
 use crate::format::ids::Generation;
 use crate::format::stamp::Signature;
 use crate::ops::survey::record::{FileRecord, Kind};
@@ -49,12 +49,11 @@ pub(super) fn backups(clusters: &[Cluster], records: &[FileRecord], groups: &mut
 pub(super) fn play_forward(clusters: &[Cluster], records: &[FileRecord], groups: &mut [Group]) {
     for (number, cluster) in clusters.iter().enumerate() {
         let group = &groups[number];
-        let ends = group.databases.iter().filter_map(|database| database.needs);
-        let end = ends.map(|needs| needs[1].max(needs[2])).max();
+        let end = needed(&group.databases).map(|(_, last)| last);
         let (GroupKind::BackupSet, Some(end), Some(set)) = (group.kind, end, &group.logs) else {
             continue;
         };
-        let last = Stream::of(cluster, records).and_then(|stream| stream.created(end).cloned());
+        let last = Stream::of(cluster, records).and_then(|stream| stream.usable(end).cloned());
         let mut best: Option<(usize, String)> = None;
         for (other, candidate) in clusters.iter().enumerate() {
             if other == number
@@ -66,7 +65,7 @@ pub(super) fn play_forward(clusters: &[Cluster], records: &[FileRecord], groups:
             let Some(stream) = Stream::of(candidate, records) else {
                 continue;
             };
-            let follows = stream.created(end.next()).is_some_and(|next| {
+            let follows = stream.usable(end.next()).is_some_and(|next| {
                 last.as_ref()
                     .is_some_and(|last| next.previous_created == last.created)
             });
@@ -93,21 +92,10 @@ pub(super) fn elsewhere(clusters: &[Cluster], records: &[FileRecord], groups: &m
         }
     }
     for (cluster, group) in clusters.iter().zip(groups) {
-        let needed = group.databases.iter().filter_map(|database| database.needs);
-        let needed: Vec<[Generation; 3]> = needed.collect();
-        let (Some(sign_log), false) = (cluster.sign_log, needed.is_empty()) else {
+        let (Some(sign_log), Some((low, last))) = (cluster.sign_log, needed(&group.databases))
+        else {
             continue;
         };
-        let low = needed
-            .iter()
-            .map(|needs| needs[0])
-            .min()
-            .unwrap_or_default();
-        let last = needed
-            .iter()
-            .map(|needs| needs[1].max(needs[2]))
-            .max()
-            .unwrap_or_default();
         let stream = Stream::of(cluster, records);
         let wanted: Vec<Generation> = match &stream {
             Some(stream) => {
@@ -123,10 +111,10 @@ pub(super) fn elsewhere(clusters: &[Cluster], records: &[FileRecord], groups: &m
                 .map(Generation::new)
                 .collect(),
         };
+        let own = cluster.members();
         let mut found = Vec::new();
         for generation in wanted {
             let copies = sound.get(&(sign_log, generation)).into_iter().flatten();
-            let own = cluster.members();
             let mut copies = copies.filter(|at| !own.contains(at));
             if let Some(at) = copies.next() {
                 found.push(Elsewhere {

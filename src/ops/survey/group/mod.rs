@@ -17,7 +17,7 @@ use super::record::FileRecord;
 use crate::format::ids::Generation;
 use crate::format::stamp::Signature;
 
-pub use next::NextStep;
+pub use next::{NextStep, RecoveryPlan};
 pub use paths::quoted;
 
 /// What a group is.
@@ -149,12 +149,22 @@ pub struct Group {
     pub elsewhere: Vec<Elsewhere>,
     /// Its checkpoint.
     pub checkpoint: Option<String>,
+    /// What soft recovery of it is to be given, where that is the way.
+    #[serde(skip)]
+    pub recovery: Option<RecoveryPlan>,
     /// Of a backup set: the folder whose logs go on where it ends.
     pub play_forward: Option<String>,
     /// Folders of backup sets that hold the same databases.
     pub backups: Vec<String>,
     /// Every file of it, in order.
     pub files: Vec<String>,
+}
+
+/// First and last generation that databases need or know of, taken together.
+fn needed(databases: &[JudgedDatabase]) -> Option<(Generation, Generation)> {
+    let needs = databases.iter().filter_map(|database| database.needs);
+    let ranges = needs.map(|[low, high, committed]| (low, high.max(committed)));
+    ranges.reduce(|(low, last), (other_low, other_last)| (low.min(other_low), last.max(other_last)))
 }
 
 /// Finds what belongs together and judges it. `records` must be in the order of a sweep; the result is the same for the
@@ -170,6 +180,7 @@ pub fn groups(records: &[FileRecord]) -> Vec<Group> {
     families::play_forward(&clusters, records, &mut judged);
     families::elsewhere(&clusters, records, &mut judged);
     for (group, cluster) in judged.iter_mut().zip(&clusters) {
+        group.recovery = next::recovery(group, cluster, records);
         group.next = next::steps(group, cluster, records);
     }
     judged.sort_by(|a, b| a.files.cmp(&b.files));

@@ -6,7 +6,7 @@ use super::cluster::Cluster;
 use super::paths::{folder_or_dot, quoted};
 use super::stream::Stream;
 use super::{Group, GroupKind, Verdict};
-use crate::ops::survey::record::{Depth, Facts, FileRecord, Kind};
+use crate::ops::survey::record::{Depth, Facts, FileRecord, Kind, folder_of};
 
 /// A command to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +24,16 @@ pub struct NextStep {
 impl NextStep {
     fn new(mode: &'static str, about: &str, options: &str) -> Self {
         let space = if options.is_empty() { "" } else { " " };
+        // A name that begins as an option does is taken for one.
+        let dash = if about.starts_with('-') { "./" } else { "" };
         Self {
             mode,
             about: about.to_owned(),
             dry_run: options.ends_with("--dry-run"),
-            command: format!("exutil {mode} {}{space}{options}", quoted(about)),
+            command: format!(
+                "exutil {mode} {}{space}{options}",
+                quoted(&format!("{dash}{about}"))
+            ),
         }
     }
 }
@@ -47,11 +52,17 @@ pub(super) fn steps(group: &Group, cluster: &Cluster, records: &[FileRecord]) ->
             GroupKind::BackupSet,
             Verdict::NeedsRepair | Verdict::Recoverable | Verdict::RecoverableWithLoss,
         ) => restore(group, cluster, records),
-        (_, Verdict::Recoverable | Verdict::RecoverableWithLoss) => {
-            recover(group, cluster, records)
-        }
         (_, Verdict::Clean | Verdict::NoDatabase) => check(group, cluster, records),
-        (_, Verdict::NeedsRepair | Verdict::Unreadable) => repair(group, cluster, records),
+        (_, verdict) => {
+            // Recovery loses nothing, so that it comes first for those that it can help.
+            let mut steps: Vec<NextStep> = group.recovery.iter().map(RecoveryPlan::step).collect();
+            if verdict >= Verdict::NeedsRepair {
+                steps.extend(repair(group, cluster, records));
+            } else {
+                steps.extend(checks(group));
+            }
+            steps
+        }
     }
 }
 
@@ -80,61 +91,96 @@ fn check(group: &Group, cluster: &Cluster, records: &[FileRecord]) -> Vec<NextSt
         .collect()
 }
 
-/// `r`: over folders as they are, with what is missing left out.
-fn recover(group: &Group, cluster: &Cluster, records: &[FileRecord]) -> Vec<NextStep> {
-    let Some(stream) = Stream::of(cluster, records) else {
-        return Vec::new();
-    };
-    let mut options = format!("--log-path {}", quoted(folder_or_dot(&stream.folder)));
-    if let Some(checkpoint) = &group.checkpoint {
-        let folder = checkpoint.rsplit_once('/').map_or("", |(folder, _)| folder);
-        options += &format!(" --system-path {}", quoted(folder_or_dot(folder)));
+/// What soft recovery of a group is to be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveryPlan {
+    /// First three letters of the logs' names.
+    pub base: String,
+    /// Folder of the logs.
+    pub logs: String,
+    /// Folder of the checkpoint, if there is one.
+    pub system: Option<String>,
+    /// The databases that have a header.
+    pub databases: Vec<String>,
+    /// The stream has databases that are not among them.
+    pub ignore_missing: bool,
+    /// Give up what cannot be recovered.
+    pub lossy: bool,
+}
+
+impl RecoveryPlan {
+    /// The folder of the databases, if it is one.
+    #[must_use]
+    pub fn folder(&self) -> Option<&str> {
+        let mut folders = self.databases.iter().map(|path| folder_of(path));
+        let first = folders.next()?;
+        folders
+            .all(|folder| folder == first)
+            .then_some(folder_or_dot(first))
     }
-    let dirty: Vec<&String> = cluster
-        .databases
-        .iter()
-        .zip(&group.databases)
-        .filter(|(at, _)| records[**at].database().is_some())
-        .map(|(_, database)| &database.path)
-        .collect();
-    let folder = |path: &str| {
-        path.rsplit_once('/')
-            .map_or("", |(folder, _)| folder)
-            .to_owned()
-    };
-    let mut folders: Vec<String> = dirty.iter().map(|path| folder(path)).collect();
-    folders.dedup();
-    if let [one] = &folders[..] {
-        options += &format!(" --databases={}", quoted(folder_or_dot(one)));
-    } else {
-        for path in dirty {
-            options += &format!(" --moved {}", quoted(path));
+
+    fn step(&self) -> NextStep {
+        let mut options = format!("--log-path {}", quoted(&self.logs));
+        if let Some(system) = &self.system {
+            options += &format!(" --system-path {}", quoted(system));
         }
+        match self.folder() {
+            Some(folder) => options += &format!(" --databases={}", quoted(folder)),
+            None => {
+                for path in &self.databases {
+                    options += &format!(" --moved {}", quoted(path));
+                }
+            }
+        }
+        if self.ignore_missing {
+            options += " --ignore-missing";
+        }
+        if self.lossy {
+            options += " --lossy";
+        }
+        NextStep::new("r", &self.base, &options)
     }
-    if lacks_databases(cluster, records, &stream) {
-        options += " --ignore-missing";
+}
+
+/// Soft recovery, if a database of the group can be recovered.
+pub(super) fn recovery(
+    group: &Group,
+    cluster: &Cluster,
+    records: &[FileRecord],
+) -> Option<RecoveryPlan> {
+    let recoverable =
+        |verdict| matches!(verdict, Verdict::Recoverable | Verdict::RecoverableWithLoss);
+    let mut verdicts = group.databases.iter().map(|database| database.verdict);
+    if group.kind != GroupKind::StorageGroup || !verdicts.clone().any(recoverable) {
+        return None;
     }
-    if group.verdict == Verdict::RecoverableWithLoss {
-        options += " --lossy";
-    }
-    let recovery = NextStep::new("r", &stream.base, &options);
-    [recovery].into_iter().chain(checks(group)).collect()
+    let stream = Stream::of(cluster, records)?;
+    let known = |at: &&usize| records[**at].database().is_some();
+    let databases: Vec<usize> = cluster.databases.iter().filter(known).copied().collect();
+    let missing = stream.attached().any(|attached| {
+        let own = |at: &usize| records[*at].database().and_then(|facts| facts.sign_db);
+        attached.sign_db.is_some() && !databases.iter().any(|at| own(at) == attached.sign_db)
+    });
+    Some(RecoveryPlan {
+        base: stream.base.clone(),
+        logs: folder_or_dot(&stream.folder).to_owned(),
+        system: group
+            .checkpoint
+            .as_ref()
+            .map(|path| folder_or_dot(folder_of(path)).to_owned()),
+        // What cannot be recovered with the others must not stand in their way.
+        ignore_missing: missing || group.verdict >= Verdict::NeedsRepair,
+        lossy: verdicts.any(|verdict| verdict == Verdict::RecoverableWithLoss),
+        databases: databases
+            .iter()
+            .map(|at| records[*at].path.clone())
+            .collect(),
+    })
 }
 
 fn checks(group: &Group) -> impl Iterator<Item = NextStep> {
     let databases = group.databases.iter();
     databases.map(|database| NextStep::new("g", &database.path, ""))
-}
-
-/// True when the newest log names a database that is not in the group.
-fn lacks_databases(cluster: &Cluster, records: &[FileRecord], stream: &Stream<'_>) -> bool {
-    stream.attached().any(|attached| {
-        let there = cluster.databases.iter().any(|at| {
-            let own = records[*at].database().and_then(|facts| facts.sign_db);
-            own.is_some() && own == attached.sign_db
-        });
-        !there && attached.sign_db.is_some()
-    })
 }
 
 /// `cc`; where logs of the server go on from the set, they are played forward, after a look at what that would do.

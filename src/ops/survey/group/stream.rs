@@ -6,7 +6,7 @@ use super::cluster::{Cluster, log_name};
 use super::{LogRange, NAMES_AT_MOST};
 use crate::format::ids::Generation;
 use crate::log::names::LogNumber;
-use crate::ops::survey::record::{FileRecord, LogFacts};
+use crate::ops::survey::record::{AttachedDatabase, FileRecord, LogFacts};
 
 /// One generation of a stream.
 #[derive(Debug, Clone, Copy)]
@@ -130,8 +130,8 @@ impl<'a> Stream<'a> {
         expected
     }
 
-    /// When the log of a generation was made, if it can be used.
-    pub fn created(&self, generation: Generation) -> Option<&LogFacts> {
+    /// What the log of a generation says, if it can be used.
+    pub fn usable(&self, generation: Generation) -> Option<&LogFacts> {
         let entry = self.generations.get(&generation)?;
         entry.facts.filter(|_| entry.usable)
     }
@@ -244,9 +244,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Databases that the newest log knows.
-    pub fn attached(
-        &self,
-    ) -> impl Iterator<Item = &'a crate::ops::survey::record::AttachedDatabase> {
+    pub fn attached(&self) -> impl Iterator<Item = &'a AttachedDatabase> {
         let newest = self
             .generations
             .values()

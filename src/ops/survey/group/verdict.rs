@@ -2,7 +2,7 @@
 
 use super::cluster::Cluster;
 use super::stream::Stream;
-use super::{Group, GroupKind, JudgedDatabase, Verdict};
+use super::{Group, GroupKind, JudgedDatabase, Verdict, needed};
 use crate::format::ids::Generation;
 use crate::ops::survey::record::{DatabaseFacts, Depth, FileRecord, Kind, State};
 
@@ -26,12 +26,7 @@ pub(super) fn judge(cluster: &Cluster, records: &[FileRecord]) -> Group {
         (false, true) => GroupKind::BackupSet,
         (false, false) => GroupKind::StorageGroup,
     };
-    let needed = databases.iter().filter_map(|database| database.needs);
-    let needed = needed.fold(None, |range: Option<(Generation, Generation)>, needs| {
-        let [low, high, committed] = needs;
-        let last = high.max(committed);
-        Some(range.map_or((low, last), |(from, to)| (from.min(low), to.max(last))))
-    });
+    let needed = needed(&databases);
     let mut group = Group {
         group: 0,
         kind,
@@ -46,6 +41,7 @@ pub(super) fn judge(cluster: &Cluster, records: &[FileRecord]) -> Group {
         logs: stream.as_ref().map(|stream| stream.range(needed)),
         databases,
         checkpoint: checkpoint(cluster, records),
+        recovery: None,
         elsewhere: Vec::new(),
         play_forward: None,
         backups: Vec::new(),
@@ -257,7 +253,7 @@ fn logs(
             format!("{how}: {range} needed, and {what}"),
         );
     }
-    let last = stream.created(high);
+    let last = stream.usable(high);
     if let (Some(expected), Some(log)) = (facts.required_high_created, last)
         && expected != log.created
     {
