@@ -17,7 +17,7 @@ use crate::format::filekind::{FileKind, identify};
 use crate::format::ids::PageSize;
 use crate::jet::JetError;
 use crate::log::verify::{HeaderFault, check_storage};
-use crate::progress::Progress;
+use crate::progress::{Left, Progress, Task};
 use crate::storage::{Disk, Storage};
 
 /// So many bytes are copied between two saves of the map: what a kill can cost.
@@ -92,7 +92,7 @@ impl Work<'_> {
         }
         let (kind, page_size) = self.identify()?;
         let mut verifier = self.verifier(kind, page_size)?;
-        progress.start(self.id.bytes);
+        progress.start(Task::bytes("copying", self.id.bytes));
         self.copy(verifier.as_mut(), progress)?;
         let now = SourceId::of(&self.options.source, self.source)?;
         if !self.finished && !now.is_same(&self.id) {

@@ -22,7 +22,7 @@ use crate::format::ids::PageSize;
 use crate::format::stamp::{Lgpos, LogTime};
 use crate::jet::JetError;
 use crate::problem::Finding;
-use crate::progress::Progress;
+use crate::progress::{Progress, Task};
 pub use crate::recover::attach::Places;
 use crate::recover::driver::{Outcome, Plan, Recovery};
 use crate::recover::restored::Restored;
@@ -217,7 +217,7 @@ impl Work<'_> {
             plan.cache,
             Box::new(move || scratch_file(&scratch_dir)),
         );
-        progress.start(begin.logs);
+        progress.start(Task::things("replaying", begin.logs, "logs"));
         let recovery = Recovery::new(plan, &self.stream, pool, progress);
         let outcome = recovery.run(begin.log.clone(), begin.is_current, &begin.start);
         progress.finish();
