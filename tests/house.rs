@@ -23,7 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("tree", &["db", "format"]),
     ("db", &["error", "format", "jet", "storage", "tree"]),
     ("log", &["error", "format", "jet", "storage"]),
-    ("undo", &["error", "format", "storage"]),
+    ("undo", &["error", "format", "progress", "storage"]),
     (
         "recover",
         &["error", "format", "jet", "log", "progress", "storage"],

@@ -77,8 +77,9 @@ impl Way {
             },
             _ if flag("dry-run") || flag("list") => Self::Reads,
             "undo" => Self::Restores,
-            "r" | "cc" => text("to").map_or(Self::Changes, Self::Elsewhere),
-            "p" | "d" => Self::Changes,
+            "r" => text("to").map_or(Self::Changes, Self::Elsewhere),
+            // A restore into another folder goes on with what an earlier one left there.
+            "cc" | "p" | "d" => Self::Changes,
             "isinteg" if flag("fix") || flag("patch") => Self::Changes,
             _ => Self::Reads,
         }
@@ -231,6 +232,9 @@ fn message(at: &At) -> String {
             "{unchanged}{others}, but {} is not whole: remove it and {again}.",
             quoted(part)
         ),
+        (Way::Copies { .. }, State::Changing(_)) => {
+            format!("The copy is whole, and about to get its name: {again}.")
+        }
         (Way::Restores, State::Changing(_)) => {
             format!("Files are half restored: {again}, and it makes them whole.")
         }

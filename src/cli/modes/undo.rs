@@ -8,7 +8,7 @@ use crate::cli::layout::Layout;
 use crate::cli::session::Session;
 use crate::format::undofile::{UndoPlan, UndoStatus};
 use crate::ops::undo::{
-    AsideOutcome, UndoAction, UndoOptions, UndoOutcome, UndoReport, UndoneFile, undo_file,
+    AsideOutcome, UndoAction, UndoOptions, UndoOutcome, UndoReport, UndoneFile, undo_file_watched,
 };
 
 pub fn run(matches: &ArgMatches) -> ExitStatus {
@@ -23,7 +23,10 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
     session.head("UNDO");
     for path in files(matches) {
         session.eseutil(&format!("      Undo file: {}\n\n", path.display()));
-        match undo_file(path, UndoOptions { action, force }) {
+        let live = session.live(path);
+        let done = undo_file_watched(path, UndoOptions { action, force }, &live);
+        drop(live);
+        match done {
             Ok(report) => session.report(path, report.jet(), &[], &report, || layout(&report)),
             Err(error) => plain_failure(&mut session, path, &error),
         }

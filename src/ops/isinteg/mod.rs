@@ -117,7 +117,7 @@ pub fn isinteg(
 ) -> Result<IsintegReport> {
     let fix = options.fix.as_ref();
     let taken_back = match fix {
-        Some(fix) if !fix.dry_run => take_back(&amend_options(options, fix), disk)?,
+        Some(fix) if !fix.dry_run => take_back(&amend_options(options, fix), disk, progress)?,
         _ => Vec::new(),
     };
     let db = open(options, disk)?;

@@ -104,7 +104,7 @@ pub fn recover(
             };
             return run(&originals, disk, progress);
         }
-        let copied = copy::into(options, to, disk)?;
+        let copied = copy::into(options, to, disk, progress)?;
         return run(&copied, disk, progress);
     }
     run(options, disk, progress)
@@ -120,7 +120,7 @@ fn run(
         left.refuse(disk, "run it again without --dry-run")?;
         (left.undo_name().to_owned(), Vec::new())
     } else {
-        left.take_back(disk)?
+        left.take_back(disk, progress)?
     };
     let mut report = RecoverReport::new(options.dry_run, taken_back);
     let Some((mut stream, mut begin)) = look(options, &mut report.findings)? else {
@@ -202,7 +202,11 @@ impl Work<'_> {
         report.databases = report::describe(&outcome, &closing);
         if let Some(writer) = writer {
             report.undo_file =
-                commit::Commit::new(disk, &outcome, &closing).run(writer, options.keep_undo)?;
+                commit::Commit::new(disk, &outcome, &closing).run(
+                    writer,
+                    options.keep_undo,
+                    progress,
+                )?;
         }
         Ok(())
     }
