@@ -56,6 +56,8 @@ enum Way {
     Copies { resume: bool },
     /// It looks at many, and may keep what it finds out in this file.
     Sweeps { state: Option<String> },
+    /// It writes what it reads to this place.
+    Exports(String),
     /// It takes back what another has changed.
     Restores,
 }
@@ -77,6 +79,7 @@ impl Way {
             },
             _ if flag("dry-run") || flag("list") => Self::Reads,
             "undo" => Self::Restores,
+            "export" => text("output").map_or(Self::Reads, Self::Exports),
             "r" => text("to").map_or(Self::Changes, Self::Elsewhere),
             // A restore into another folder goes on with what an earlier one left there.
             "cc" | "p" | "d" => Self::Changes,
@@ -206,6 +209,10 @@ fn message(at: &At) -> String {
             "The originals are as they were. Remove what is in {}, and {again}.",
             quoted(Path::new(dir))
         ),
+        (Way::Exports(place), _) => format!(
+            "Nothing was changed, but the export to {} is not complete: {again} without what it has written there.",
+            quoted(Path::new(place))
+        ),
         (Way::Sweeps { state: Some(state) }, _) => format!(
             "Nothing was changed. What was found out is kept in {}: {again}, with the same --state, and it goes on \
              from there.",
@@ -306,6 +313,9 @@ mod tests {
             assert_eq!(way(line), Way::Changes, "{line}");
         }
         assert_eq!(way("exutil undo a"), Way::Restores);
+        let exports = Way::Exports("x".into());
+        assert_eq!(way("exutil export --output=x a"), exports);
+        assert!(said(exports, Left::Unchanged).contains("the export to 'x' is not complete"));
         assert_eq!(way("exutil r --to=x E00"), Way::Elsewhere("x".into()));
         assert_eq!(way("exutil y --resume a"), Way::Copies { resume: true });
         let state = Some("s".to_owned());

@@ -53,6 +53,17 @@ impl Live {
         Self { shown }
     }
 
+    /// The same where lines are printed meanwhile: on a terminal they tell enough.
+    pub fn while_printing(mode: &str, file: &Path) -> Self {
+        if std::io::stdout().is_terminal() {
+            interrupt::at(file);
+            return Self {
+                shown: Shown::Nothing,
+            };
+        }
+        Self::new(mode, file)
+    }
+
     /// Prints lines of the result without the bar between them.
     pub fn aside(&self, print: impl FnOnce()) {
         match &self.shown {

@@ -81,6 +81,11 @@ impl Session {
         Live::new(self.mode, file)
     }
 
+    /// The same where the mode prints as it goes: no bar between lines on a terminal.
+    pub fn live_while_printing(&self, file: &Path) -> Live {
+        Live::while_printing(self.mode, file)
+    }
+
     /// True when a person reads along: Eseutil's layout then shows what Eseutil does not know.
     pub fn for_people(&self) -> bool {
         self.format == Format::Eseutil && std::io::stdout().is_terminal()

@@ -1,0 +1,564 @@
+//! SIGINT and SIGTERM while a command is at work: no file is worse off, what is said of the files is true, and the next run
+//! ends as if nothing had happened. Real processes, real files; a signal is sent when the command has said on standard
+//! error that it is in the midst of it. Where one has come to its end before, it is given more to do.
+
+#![cfg(unix)]
+
+mod common;
+#[path = "common/engine.rs"]
+mod engine;
+#[path = "common/kinds.rs"]
+mod kinds;
+#[path = "../examples/build_testdata/samples.rs"]
+#[allow(dead_code, reason = "the example uses the rest")]
+mod samples;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Cursor, Read as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use engine::Run;
+use exutil::build::DatabaseBuilder;
+use exutil::build::live::LiveRows;
+use exutil::build::logs::Tail;
+use exutil::damage::{Damage, damage};
+use exutil::format::ids::PageSize;
+use kinds::WITH_IMAGES;
+
+/// So long nothing of this takes, however slow the machine.
+const DEADLINE: Duration = Duration::from_secs(240);
+/// A command that was too fast gets twice as much to do, so often.
+const ATTEMPTS: u32 = 12;
+/// The status of a command that was cancelled.
+const CANCELLED: Option<i32> = Some(32);
+
+/// A command under way.
+struct Running {
+    child: Child,
+    stderr: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
+    line: String,
+}
+
+impl Running {
+    /// Starts it; what it prints goes to a file of this folder's parent.
+    fn start(dir: &Path, seconds: &str, line: &str) -> Self {
+        Self::start_as(Command::new(env!("CARGO_BIN_EXE_exutil")), dir, seconds, line)
+    }
+
+    fn start_as(mut command: Command, dir: &Path, seconds: &str, line: &str) -> Self {
+        let out = tempfile::tempfile().unwrap();
+        let mut child = command
+            .args(line.split(' '))
+            .current_dir(dir)
+            .env("EXUTIL_HEARTBEAT", seconds)
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = Arc::new(Mutex::new(Vec::new()));
+        let theirs = Arc::clone(&stderr);
+        let mut pipe = child.stderr.take().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut buffer = [0; 1024];
+            while let Ok(have @ 1..) = pipe.read(&mut buffer) {
+                theirs.lock().unwrap().extend(&buffer[..have]);
+            }
+        });
+        Self {
+            child,
+            stderr,
+            reader: Some(reader),
+            line: line.to_owned(),
+        }
+    }
+
+    fn said(&self) -> String {
+        String::from_utf8(self.stderr.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Waits for a sign; false when it ended without one.
+    fn says(&mut self, sign: &str) -> bool {
+        let started = Instant::now();
+        loop {
+            if self.said().contains(sign) {
+                return true;
+            }
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            self.in_time(started);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn in_time(&mut self, started: Instant) {
+        if started.elapsed() > DEADLINE {
+            self.child.kill().unwrap();
+            panic!("{}: still running: {}", self.line, self.said());
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// The status and what it said.
+    fn end(mut self) -> (ExitStatus, String) {
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            self.in_time(started);
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        self.reader.take().unwrap().join().unwrap();
+        let said = self.said();
+        assert!(!said.contains("panicked"), "{said}");
+        (status, said)
+    }
+}
+
+/// Runs a command to its end.
+fn whole(dir: &Path, line: &str) -> String {
+    let (status, said) = Running::start(dir, "0", line).end();
+    assert!(matches!(status.code(), Some(0 | 1)), "{line}: {status}: {said}");
+    said
+}
+
+/// What a command that was cancelled left.
+struct Left {
+    dir: tempfile::TempDir,
+    before: Files,
+    message: String,
+    load: u32,
+}
+
+impl Left {
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn assert_says(&self, what: &str) {
+        assert!(self.message.contains(what), "{}", self.message);
+    }
+}
+
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+fn files(dir: &Path) -> Files {
+    let mut found = Files::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            found.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+/// A folder on a disk: what waits for one takes its time.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+/// Sends the signal when the command has given its sign; with files that `lay` makes, more of them every time.
+fn cancel(signal: &str, line: &str, sign: &str, lay: impl Fn(&Path, u32)) -> Left {
+    cancel_where(signal, line, sign, lay, |_| true)
+}
+
+/// The same, until what it says is what is wanted.
+fn cancel_where(
+    signal: &str,
+    line: &str,
+    sign: &str,
+    lay: impl Fn(&Path, u32),
+    wanted: impl Fn(&str) -> bool,
+) -> Left {
+    for attempt in 0..ATTEMPTS {
+        let (dir, load) = (folder(), 1 << attempt);
+        lay(dir.path(), load);
+        // Large ones have holes, and are compared otherwise.
+        let before = match std::fs::exists(dir.path().join("large.edb")).unwrap() {
+            true => Files::new(),
+            false => files(dir.path()),
+        };
+        let mut running = Running::start(dir.path(), "0.01", line);
+        if !running.says(sign) {
+            let (status, said) = running.end();
+            assert!(matches!(status.code(), Some(0 | 1)), "{line}: {status}: {said}");
+            continue;
+        }
+        running.signal(signal);
+        let (status, said) = running.end();
+        let message = said.lines().find(|line| line.starts_with("exutil: cancelled. "));
+        let Some(message) = message.filter(|message| wanted(message)) else {
+            // It was faster than the signal, or not yet where it is wanted.
+            assert!(matches!(status.code(), Some(0 | 1 | 32)), "{line}: {status}: {said}");
+            continue;
+        };
+        assert_eq!(status.code(), CANCELLED, "{line}: {said}");
+        return Left {
+            message: message.to_owned(),
+            dir,
+            before,
+            load,
+        };
+    }
+    panic!("{line}: was never there when the signal came");
+}
+
+/// A sound database, and so much emptiness behind it that it takes a while to read: `load` times 256 MiB.
+fn lay_large(dir: &Path, load: u32) {
+    let bytes = common::sample("priv1.edb");
+    let file = File::create(dir.join("large.edb")).unwrap();
+    file.write_all_at(&bytes, 0).unwrap();
+    file.set_len(u64::from(load) << 28).unwrap();
+}
+
+/// A database with `load` times a thousand rows.
+fn database(load: u32) -> Vec<u8> {
+    let size = PageSize::K4;
+    let options = samples::options(size, 20, 7).unwrap();
+    let mut builder = DatabaseBuilder::new(Cursor::new(Vec::new()), options).unwrap();
+    let table = LiveRows::new("large", 10, size);
+    let row = |number: u32| table.row(format!("{number:08}").as_bytes(), 1, 2, &[7; 200]);
+    let rows: Vec<_> = (0..load * 1000).map(row).collect();
+    builder.add_table(table.table(), rows).unwrap();
+    builder.finish().unwrap().0.into_inner()
+}
+
+fn lay_database(dir: &Path, load: u32) {
+    std::fs::write(dir.join("a.edb"), database(load)).unwrap();
+}
+
+fn lay_damaged(dir: &Path, load: u32) {
+    let mut bytes = database(load);
+    damage(&mut bytes, Damage::ZeroPage, 5).unwrap();
+    std::fs::write(dir.join("a.edb"), bytes).unwrap();
+}
+
+/// What a crash leaves: the database from before the log, and all logs.
+fn lay_crash(dir: &Path, load: u32) {
+    let mut run = Run::new(WITH_IMAGES[5], 11);
+    for _ in 0..load * 400 {
+        run.step();
+    }
+    let (_, high) = run.live.keepable();
+    let state = run.live.crash(high, Tail::Whole).unwrap();
+    for log in &state.logs {
+        std::fs::write(dir.join(&log.name), &log.bytes).unwrap();
+    }
+    std::fs::write(dir.join("live.edb"), &state.original).unwrap();
+}
+
+const RECOVER: &str = "r E00 --databases=.";
+
+#[test]
+fn a_check_changes_nothing() {
+    for signal in ["INT", "TERM"] {
+        let left = cancel(signal, "k large.edb", "checking, ", lay_large);
+        assert_eq!(left.message, "exutil: cancelled. Nothing was changed.");
+        assert_eq!(std::fs::read_dir(left.path()).unwrap().count(), 1);
+        let file = File::open(left.path().join("large.edb")).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), u64::from(left.load) << 28);
+    }
+}
+
+#[test]
+fn a_heartbeat_says_how_far_and_how_long_still() {
+    for (attempt, format) in ["eseutil", "table", "json"].into_iter().cycle().enumerate() {
+        assert!(attempt < ATTEMPTS as usize, "never two lines");
+        let (dir, load) = (folder(), 4 << (attempt / 3));
+        lay_large(dir.path(), load);
+        let line = format!("k --format={format} large.edb");
+        let (status, said) = Running::start(dir.path(), "0.05", &line).end();
+        assert_eq!(status.code(), Some(0), "{said}");
+        let lines: Vec<&str> = said.lines().filter(|line| line.contains(" % (")).collect();
+        let percents: Vec<u64> = lines
+            .iter()
+            .map(|line| {
+                let (start, rest) = line.split_once(" % (").unwrap();
+                assert!(start.starts_with("exutil: k large.edb: checking, "), "{line}");
+                assert!(rest.contains(" of ") && rest.contains("B/s"), "{line}");
+                assert!(rest.contains(", about 0:") && rest.ends_with(" left"), "{line}");
+                start.rsplit(' ').next().unwrap().parse().unwrap()
+            })
+            .collect();
+        assert!(percents.is_sorted() && percents.iter().all(|percent| *percent <= 100));
+        // A fast machine wrote one or none: all formats must have had their turn all the same.
+        if lines.len() > 1 && format == "json" {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_short_run_and_one_without_heartbeat_say_nothing() {
+    let dir = folder();
+    lay_large(dir.path(), 1);
+    for seconds in ["60", "", "0", "-1"] {
+        let (status, said) = Running::start(dir.path(), seconds, "k large.edb").end();
+        assert_eq!((status.code(), said.as_str()), (Some(0), ""), "{seconds}");
+    }
+}
+
+#[test]
+fn a_copy_is_taken_up_where_it_ended() {
+    let line = "y --resume large.edb --destination=copy.edb";
+    let wanted = |message: &str| message.contains("bytes of the copy are kept") && !message.contains(" 0 of");
+    // Two pieces are safe by then.
+    let left = cancel_where("INT", line, "copying, 5", lay_large, wanted);
+    assert!(!left.path().join("copy.edb").exists());
+    let bytes = u64::from(left.load) << 28;
+    left.assert_says(&format!(" of {bytes} bytes of the copy are kept in "));
+    left.assert_says("copy.edb.part': run the same command again, and it resumes behind them.");
+    let kept = left.message.split(' ').nth(2).unwrap();
+    let kept: u64 = kept.parse().unwrap();
+    let again = common::line(left.path(), &format!("{line} --format=json")).one_json();
+    let before = again["result"]["bytes_before"].as_u64().unwrap();
+    assert_eq!(before, kept, "{again}");
+    assert_eq!(again["result"]["outcome"], "copied", "{again}");
+    same(&left.path().join("large.edb"), &left.path().join("copy.edb"));
+    assert_eq!(std::fs::read_dir(left.path()).unwrap().count(), 2);
+}
+
+/// Both files hold the same.
+fn same(one: &Path, other: &Path) {
+    let [one, other] = [one, other].map(|path| File::open(path).unwrap());
+    let len = one.metadata().unwrap().len();
+    assert_eq!(other.metadata().unwrap().len(), len);
+    let (mut a, mut b) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+    for at in (0..len).step_by(1 << 20) {
+        one.read_exact_at(&mut a, at).unwrap();
+        other.read_exact_at(&mut b, at).unwrap();
+        assert!(a == b, "at {at}");
+    }
+}
+
+#[test]
+fn a_copy_without_a_map_says_what_to_remove() {
+    let line = "y large.edb --destination=copy.edb";
+    let left = cancel("INT", line, "copying, ", lay_large);
+    left.assert_says("The copy is not whole: remove '");
+    left.assert_says("copy.edb.part' and run the same command again. With --resume ");
+    assert!(!left.path().join("copy.edb").exists());
+    std::fs::remove_file(left.path().join("copy.edb.part")).unwrap();
+    whole(left.path(), line);
+    same(&left.path().join("large.edb"), &left.path().join("copy.edb"));
+}
+
+/// Where nothing was changed yet; what is left besides is no concern of the next run.
+fn assert_unchanged(left: &Left) {
+    left.assert_says("Nothing was changed: run the same command again.");
+    let now = files(left.path());
+    for (path, bytes) in &left.before {
+        assert!(now.get(path) == Some(bytes), "{}", path.display());
+    }
+}
+
+/// The files as an uninterrupted run leaves them, less those whose bytes differ from run to run.
+fn names_after(line: &str, left: &Left, lay: impl Fn(&Path, u32)) -> Vec<String> {
+    let dir = folder();
+    lay(dir.path(), left.load);
+    whole(dir.path(), line);
+    names(dir.path())
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+    files(dir).into_keys().map(name).collect()
+}
+
+#[test]
+fn a_repair_leaves_the_database_alone() {
+    let line = "p --yes a.edb";
+    for sign in ["checking, ", "writing, "] {
+        let left = cancel_where("INT", line, sign, lay_damaged, |message| {
+            message.contains("Nothing was changed")
+        });
+        assert_unchanged(&left);
+        whole(left.path(), line);
+        whole(left.path(), "g a.edb");
+        assert_eq!(names(left.path()), names_after(line, &left, lay_damaged));
+        whole(left.path(), "undo a.edb.undo");
+        assert!(files(left.path())[&left.path().join("a.edb")] == left.before[&left.path().join("a.edb")]);
+    }
+}
+
+#[test]
+fn a_named_temporary_file_is_named() {
+    let line = "p --yes --temp=new.tmp a.edb";
+    let left = cancel_where("INT", line, "writing, ", lay_damaged, |message| {
+        message.contains("is not whole")
+    });
+    left.assert_says("Nothing was changed, but 'new.tmp' is not whole: remove it and run the same command again.");
+    std::fs::remove_file(left.path().join("new.tmp")).unwrap();
+    whole(left.path(), line);
+    whole(left.path(), "g a.edb");
+}
+
+#[test]
+fn a_defragmentation_leaves_the_database_alone() {
+    let line = "d a.edb";
+    for sign in ["writing, ", "checking, "] {
+        let left = cancel_where("TERM", line, sign, lay_database, |message| {
+            message.contains("Nothing was changed")
+        });
+        assert_unchanged(&left);
+        whole(left.path(), line);
+        whole(left.path(), "g a.edb");
+        assert_eq!(names(left.path()), ["a.edb"]);
+    }
+}
+
+#[test]
+fn a_recovery_that_replays_has_changed_nothing() {
+    let left = cancel_where("INT", RECOVER, "replaying, ", lay_crash, |message| {
+        message.contains("Nothing was changed")
+    });
+    assert_unchanged(&left);
+    whole(left.path(), RECOVER);
+    assert_recovered(&left);
+}
+
+/// Clean and sound, and every byte comes back.
+fn assert_recovered(left: &Left) {
+    whole(left.path(), "g live.edb");
+    whole(left.path(), "undo E00.undo");
+    let mut now = files(left.path());
+    now.remove(&left.path().join("E00.undo"));
+    assert!(now == left.before);
+}
+
+#[test]
+fn a_recovery_that_writes_names_the_way_back() {
+    let half = |message: &str| message.contains("Files are half changed");
+    let left = cancel_where("INT", RECOVER, "replaying, 100 %", lay_crash, half);
+    left.assert_says("E00.undo' holds what was there: run the same command again, which takes that back first, or 'exutil undo ");
+    let half = files(left.path());
+    let undo = left.message.split("exutil undo ").nth(1).unwrap();
+    let undo = undo.strip_suffix("'.").unwrap();
+    // One way: back.
+    whole(left.path(), &format!("undo {undo}"));
+    let mut now = files(left.path());
+    now.remove(Path::new(undo));
+    assert!(now == left.before);
+    // The other: on.
+    for path in files(left.path()).keys() {
+        std::fs::remove_file(path).unwrap();
+    }
+    for (path, bytes) in &half {
+        std::fs::write(path, bytes).unwrap();
+    }
+    whole(left.path(), RECOVER);
+    assert_recovered(&left);
+}
+
+/// Copies of a database, to be looked into one by one.
+fn lay_many(dir: &Path, load: u32) {
+    std::fs::create_dir(dir.join("disk")).unwrap();
+    let sample = dir.join("disk/0.edb");
+    std::fs::write(&sample, common::sample("mini-8k.edb")).unwrap();
+    for number in 1..load * 50 {
+        std::fs::hard_link(&sample, dir.join(format!("disk/{number}.edb"))).unwrap();
+    }
+}
+
+#[test]
+fn a_sweep_goes_on_with_its_state() {
+    let line = "sweep disk --depth=integrity --state=night.state --format=json";
+    let left = cancel("INT", line, "looking, ", lay_many);
+    left.assert_says("What was found out is kept in 'night.state': run the same command again, with the same --state");
+    let state = std::fs::read_to_string(left.path().join("night.state")).unwrap();
+    let run = common::line(left.path(), line);
+    assert_eq!(run.status, 0, "{run:?}");
+    let after = std::fs::read_to_string(left.path().join("night.state")).unwrap();
+    // A line that was cut off by the signal is closed, and told anew.
+    assert!(after.starts_with(state.trim_end()), "what was known is gone");
+    let fresh = folder();
+    lay_many(fresh.path(), left.load);
+    let uninterrupted = common::line(fresh.path(), line);
+    assert_eq!(run.stdout, uninterrupted.stdout);
+}
+
+#[test]
+fn a_sweep_without_state_says_that_there_is_one() {
+    let left = cancel("INT", "sweep disk --depth=integrity", "looking, ", lay_many);
+    left.assert_says("Nothing was changed, and nothing is kept of what was found out: with --state FILE ");
+}
+
+#[test]
+fn a_second_signal_does_not_wait() {
+    // Nobody reads what it says, and the pipe is full: the sentence never ends.
+    let dir = folder();
+    lay_large(dir.path(), 16);
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_exutil"))
+        .args(["k", "large.edb"])
+        .current_dir(dir.path())
+        .env("EXUTIL_HEARTBEAT", "0.01")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(writer.try_clone().unwrap())
+        .spawn()
+        .unwrap();
+    // Bytes that are in the pipe before it blocks; the thread stays in its call until the reader is gone.
+    let mut full = writer;
+    let filler = std::thread::spawn(move || {
+        use std::io::Write as _;
+        while full.write_all(b"x").is_ok() {}
+    });
+    let kill = |pid: u32| {
+        let sent = Command::new("kill").args(["-INT", &pid.to_string()]).status();
+        assert!(sent.unwrap().success());
+    };
+    std::thread::sleep(Duration::from_millis(300));
+    let mut signals = 0;
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(started.elapsed() < DEADLINE);
+        kill(child.id());
+        signals += 1;
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    // Where the check was over before, it has ended by itself.
+    assert!(status.code() == CANCELLED && signals > 1 || status.code() == Some(0), "{status}");
+    drop(reader);
+    filler.join().unwrap();
+}
+
+/// `nohup` ignores SIGHUP for whom it starts.
+#[test]
+fn whoever_ignores_hangups_goes_on() {
+    let mut told = false;
+    for attempt in 0..ATTEMPTS {
+        let dir = folder();
+        lay_large(dir.path(), 1 << attempt);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_exutil")]);
+        let mut running = Running::start_as(shell, dir.path(), "0.01", "k large.edb");
+        if !running.says("checking, ") {
+            continue;
+        }
+        running.signal("HUP");
+        let (status, said) = running.end();
+        assert_eq!(status.code(), Some(0), "{said}");
+        told = true;
+        break;
+    }
+    assert!(told, "was never there when the signal came");
+}
