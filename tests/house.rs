@@ -274,6 +274,8 @@ fn man_pages_are_current() {
             "DESCRIPTION",
             "OPTIONS",
             "EXIT STATUS",
+            "SIGNALS",
+            "ENVIRONMENT",
             "BUGS",
         ] {
             let [plain, quoted] = [format!(".SH {section}\n"), format!(".SH \"{section}\"\n")];

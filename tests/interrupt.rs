@@ -27,8 +27,14 @@ use engine::Run;
 use exutil::build::DatabaseBuilder;
 use exutil::build::live::LiveRows;
 use exutil::build::logs::Tail;
+use exutil::check::CheckReport;
 use exutil::damage::{Damage, damage};
 use exutil::format::ids::PageSize;
+use exutil::format::stamp::LogTime;
+use exutil::ops::recover::{RecoverOptions, recover_files};
+use exutil::ops::repair::{RepairFileOptions, Stage, Stages, repair_file};
+use exutil::progress::{self, Progress, Task};
+use exutil::recover::attach::Places;
 use kinds::WITH_IMAGES;
 
 /// So long nothing of this takes, however slow the machine.
@@ -41,25 +47,31 @@ const CANCELLED: Option<i32> = Some(32);
 /// A command under way.
 struct Running {
     child: Child,
+    stdout: File,
     stderr: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,
     line: String,
 }
 
 impl Running {
-    /// Starts it; what it prints goes to a file of this folder's parent.
+    /// Starts it.
     fn start(dir: &Path, seconds: &str, line: &str) -> Self {
-        Self::start_as(Command::new(env!("CARGO_BIN_EXE_exutil")), dir, seconds, line)
+        Self::start_as(
+            Command::new(env!("CARGO_BIN_EXE_exutil")),
+            dir,
+            seconds,
+            line,
+        )
     }
 
     fn start_as(mut command: Command, dir: &Path, seconds: &str, line: &str) -> Self {
-        let out = tempfile::tempfile().unwrap();
+        let stdout = tempfile::tempfile().unwrap();
         let mut child = command
             .args(line.split(' '))
             .current_dir(dir)
             .env("EXUTIL_HEARTBEAT", seconds)
             .stdin(Stdio::null())
-            .stdout(out)
+            .stdout(stdout.try_clone().unwrap())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -74,6 +86,7 @@ impl Running {
         });
         Self {
             child,
+            stdout,
             stderr,
             reader: Some(reader),
             line: line.to_owned(),
@@ -108,7 +121,9 @@ impl Running {
 
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &pid])
+            .status();
         assert!(sent.unwrap().success());
     }
 
@@ -129,11 +144,20 @@ impl Running {
     }
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end; what it prints.
 fn whole(dir: &Path, line: &str) -> String {
-    let (status, said) = Running::start(dir, "0", line).end();
-    assert!(matches!(status.code(), Some(0 | 1)), "{line}: {status}: {said}");
-    said
+    let running = Running::start(dir, "0", line);
+    let printed = running.stdout.try_clone().unwrap();
+    let (status, said) = running.end();
+    let len = printed.metadata().unwrap().len();
+    let mut bytes = vec![0; len as usize];
+    printed.read_exact_at(&mut bytes, 0).unwrap();
+    let printed = String::from_utf8(bytes).unwrap();
+    assert!(
+        matches!(status.code(), Some(0 | 1)),
+        "{line}: {status}: {printed}{said}"
+    );
+    printed
 }
 
 /// What a command that was cancelled left.
@@ -196,15 +220,23 @@ fn cancel_where(
         let mut running = Running::start(dir.path(), "0.01", line);
         if !running.says(sign) {
             let (status, said) = running.end();
-            assert!(matches!(status.code(), Some(0 | 1)), "{line}: {status}: {said}");
+            assert!(
+                matches!(status.code(), Some(0 | 1)),
+                "{line}: {status}: {said}"
+            );
             continue;
         }
         running.signal(signal);
         let (status, said) = running.end();
-        let message = said.lines().find(|line| line.starts_with("exutil: cancelled. "));
+        let message = said
+            .lines()
+            .find(|line| line.starts_with("exutil: cancelled. "));
         let Some(message) = message.filter(|message| wanted(message)) else {
             // It was faster than the signal, or not yet where it is wanted.
-            assert!(matches!(status.code(), Some(0 | 1 | 32)), "{line}: {status}: {said}");
+            assert!(
+                matches!(status.code(), Some(0 | 1 | 32)),
+                "{line}: {status}: {said}"
+            );
             continue;
         };
         assert_eq!(status.code(), CANCELLED, "{line}: {said}");
@@ -218,12 +250,15 @@ fn cancel_where(
     panic!("{line}: was never there when the signal came");
 }
 
-/// A sound database, and so much emptiness behind it that it takes a while to read: `load` times 256 MiB.
+/// What [`lay_large`] makes for a load of 1.
+const LARGE: u64 = 16 << 20;
+
+/// A sound database, and so much emptiness behind it that it takes a while to read.
 fn lay_large(dir: &Path, load: u32) {
     let bytes = common::sample("priv1.edb");
     let file = File::create(dir.join("large.edb")).unwrap();
     file.write_all_at(&bytes, 0).unwrap();
-    file.set_len(u64::from(load) << 28).unwrap();
+    file.set_len(u64::from(load) * LARGE).unwrap();
 }
 
 /// A database with `load` times a thousand rows.
@@ -270,28 +305,38 @@ fn a_check_changes_nothing() {
         let left = cancel(signal, "k large.edb", "checking, ", lay_large);
         assert_eq!(left.message, "exutil: cancelled. Nothing was changed.");
         assert_eq!(std::fs::read_dir(left.path()).unwrap().count(), 1);
-        let file = File::open(left.path().join("large.edb")).unwrap();
-        assert_eq!(file.metadata().unwrap().len(), u64::from(left.load) << 28);
+        let fresh = folder();
+        lay_large(fresh.path(), left.load);
+        same(
+            &fresh.path().join("large.edb"),
+            &left.path().join("large.edb"),
+        );
     }
 }
 
 #[test]
 fn a_heartbeat_says_how_far_and_how_long_still() {
     for (attempt, format) in ["eseutil", "table", "json"].into_iter().cycle().enumerate() {
-        assert!(attempt < ATTEMPTS as usize, "never two lines");
-        let (dir, load) = (folder(), 4 << (attempt / 3));
+        assert!(attempt < 3 * ATTEMPTS as usize, "never two lines");
+        let (dir, load) = (folder(), 2 << (attempt / 3));
         lay_large(dir.path(), load);
         let line = format!("k --format={format} large.edb");
-        let (status, said) = Running::start(dir.path(), "0.05", &line).end();
+        let (status, said) = Running::start(dir.path(), "0.02", &line).end();
         assert_eq!(status.code(), Some(0), "{said}");
         let lines: Vec<&str> = said.lines().filter(|line| line.contains(" % (")).collect();
         let percents: Vec<u64> = lines
             .iter()
             .map(|line| {
                 let (start, rest) = line.split_once(" % (").unwrap();
-                assert!(start.starts_with("exutil: k large.edb: checking, "), "{line}");
+                assert!(
+                    start.starts_with("exutil: k large.edb: checking, "),
+                    "{line}"
+                );
                 assert!(rest.contains(" of ") && rest.contains("B/s"), "{line}");
-                assert!(rest.contains(", about 0:") && rest.ends_with(" left"), "{line}");
+                assert!(
+                    rest.contains(", about 0:") && rest.ends_with(" left"),
+                    "{line}"
+                );
                 start.rsplit(' ').next().unwrap().parse().unwrap()
             })
             .collect();
@@ -316,20 +361,27 @@ fn a_short_run_and_one_without_heartbeat_say_nothing() {
 #[test]
 fn a_copy_is_taken_up_where_it_ended() {
     let line = "y --resume large.edb --destination=copy.edb";
-    let wanted = |message: &str| message.contains("bytes of the copy are kept") && !message.contains(" 0 of");
-    // Two pieces are safe by then.
-    let left = cancel_where("INT", line, "copying, 5", lay_large, wanted);
+    let wanted = |message: &str| {
+        message.contains("bytes of the copy are kept") && !message.contains(" 0 of")
+    };
+    // The first piece that is safe has 64 MiB.
+    let lay = |dir: &Path, load| lay_large(dir, load * 8);
+    let left = cancel_where("INT", line, "copying, 5", lay, wanted);
     assert!(!left.path().join("copy.edb").exists());
-    let bytes = u64::from(left.load) << 28;
+    let bytes = u64::from(left.load) * 8 * LARGE;
     left.assert_says(&format!(" of {bytes} bytes of the copy are kept in "));
     left.assert_says("copy.edb.part': run the same command again, and it resumes behind them.");
     let kept = left.message.split(' ').nth(2).unwrap();
     let kept: u64 = kept.parse().unwrap();
-    let again = common::line(left.path(), &format!("{line} --format=json")).one_json();
+    let again = whole(left.path(), &format!("{line} --format=json"));
+    let again: serde_json::Value = serde_json::from_str(&again).unwrap();
     let before = again["result"]["bytes_before"].as_u64().unwrap();
     assert_eq!(before, kept, "{again}");
     assert_eq!(again["result"]["outcome"], "copied", "{again}");
-    same(&left.path().join("large.edb"), &left.path().join("copy.edb"));
+    same(
+        &left.path().join("large.edb"),
+        &left.path().join("copy.edb"),
+    );
     assert_eq!(std::fs::read_dir(left.path()).unwrap().count(), 2);
 }
 
@@ -355,7 +407,10 @@ fn a_copy_without_a_map_says_what_to_remove() {
     assert!(!left.path().join("copy.edb").exists());
     std::fs::remove_file(left.path().join("copy.edb.part")).unwrap();
     whole(left.path(), line);
-    same(&left.path().join("large.edb"), &left.path().join("copy.edb"));
+    same(
+        &left.path().join("large.edb"),
+        &left.path().join("copy.edb"),
+    );
 }
 
 /// Where nothing was changed yet; what is left besides is no concern of the next run.
@@ -392,7 +447,10 @@ fn a_repair_leaves_the_database_alone() {
         whole(left.path(), "g a.edb");
         assert_eq!(names(left.path()), names_after(line, &left, lay_damaged));
         whole(left.path(), "undo a.edb.undo");
-        assert!(files(left.path())[&left.path().join("a.edb")] == left.before[&left.path().join("a.edb")]);
+        assert!(
+            files(left.path())[&left.path().join("a.edb")]
+                == left.before[&left.path().join("a.edb")]
+        );
     }
 }
 
@@ -470,7 +528,7 @@ fn lay_many(dir: &Path, load: u32) {
     std::fs::create_dir(dir.join("disk")).unwrap();
     let sample = dir.join("disk/0.edb");
     std::fs::write(&sample, common::sample("mini-8k.edb")).unwrap();
-    for number in 1..load * 50 {
+    for number in 1..load * 20 {
         std::fs::hard_link(&sample, dir.join(format!("disk/{number}.edb"))).unwrap();
     }
 }
@@ -481,21 +539,24 @@ fn a_sweep_goes_on_with_its_state() {
     let left = cancel("INT", line, "looking, ", lay_many);
     left.assert_says("What was found out is kept in 'night.state': run the same command again, with the same --state");
     let state = std::fs::read_to_string(left.path().join("night.state")).unwrap();
-    let run = common::line(left.path(), line);
-    assert_eq!(run.status, 0, "{run:?}");
+    let printed = whole(left.path(), line);
     let after = std::fs::read_to_string(left.path().join("night.state")).unwrap();
     // A line that was cut off by the signal is closed, and told anew.
-    assert!(after.starts_with(state.trim_end()), "what was known is gone");
+    assert!(
+        after.starts_with(state.trim_end()),
+        "what was known is gone"
+    );
     let fresh = folder();
     lay_many(fresh.path(), left.load);
-    let uninterrupted = common::line(fresh.path(), line);
-    assert_eq!(run.stdout, uninterrupted.stdout);
+    assert_eq!(printed, whole(fresh.path(), line));
 }
 
 #[test]
 fn a_sweep_without_state_says_that_there_is_one() {
     let left = cancel("INT", "sweep disk --depth=integrity", "looking, ", lay_many);
-    left.assert_says("Nothing was changed, and nothing is kept of what was found out: with --state FILE ");
+    left.assert_says(
+        "Nothing was changed, and nothing is kept of what was found out: with --state FILE ",
+    );
 }
 
 #[test]
@@ -520,7 +581,9 @@ fn a_second_signal_does_not_wait() {
         while full.write_all(b"x").is_ok() {}
     });
     let kill = |pid: u32| {
-        let sent = Command::new("kill").args(["-INT", &pid.to_string()]).status();
+        let sent = Command::new("kill")
+            .args(["-INT", &pid.to_string()])
+            .status();
         assert!(sent.unwrap().success());
     };
     std::thread::sleep(Duration::from_millis(300));
@@ -536,7 +599,10 @@ fn a_second_signal_does_not_wait() {
         std::thread::sleep(Duration::from_millis(200));
     };
     // Where the check was over before, it has ended by itself.
-    assert!(status.code() == CANCELLED && signals > 1 || status.code() == Some(0), "{status}");
+    assert!(
+        status.code() == CANCELLED && signals > 1 || status.code() == Some(0),
+        "{status}"
+    );
     drop(reader);
     filler.join().unwrap();
 }
@@ -549,7 +615,11 @@ fn whoever_ignores_hangups_goes_on() {
         let dir = folder();
         lay_large(dir.path(), 1 << attempt);
         let mut shell = Command::new("sh");
-        shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_exutil")]);
+        shell.args([
+            "-c",
+            "trap '' HUP; exec \"$0\" \"$@\"",
+            env!("CARGO_BIN_EXE_exutil"),
+        ]);
         let mut running = Running::start_as(shell, dir.path(), "0.01", "k large.edb");
         if !running.says("checking, ") {
             continue;
@@ -561,4 +631,124 @@ fn whoever_ignores_hangups_goes_on() {
         break;
     }
     assert!(told, "was never there when the signal came");
+}
+
+/// Looks at the files whenever something is said of them.
+struct Witness {
+    dir: PathBuf,
+    before: Files,
+    said: Mutex<Vec<&'static str>>,
+}
+
+impl Witness {
+    fn new(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            before: files(dir),
+            said: Mutex::default(),
+        }
+    }
+
+    /// Every file is as it was.
+    fn unchanged(&self) -> bool {
+        let now = files(&self.dir);
+        let mut before = self.before.iter();
+        before.all(|(path, bytes)| now.get(path) == Some(bytes))
+    }
+}
+
+impl Progress for Witness {
+    fn start(&self, _task: Task) {}
+    fn advance(&self, _amount: u64) {}
+    fn finish(&self) {}
+
+    fn leaves(&self, left: progress::Left<'_>) {
+        let said = match left {
+            progress::Left::Unchanged | progress::Left::Unfinished { .. } => {
+                assert!(self.unchanged(), "{left:?}");
+                "unchanged"
+            }
+            progress::Left::Changing { undo } => {
+                // It is said before it is so.
+                assert!(
+                    self.unchanged() && undo.is_some_and(Path::is_file),
+                    "{left:?}"
+                );
+                "changing"
+            }
+            progress::Left::Changed { undo } => {
+                assert!(
+                    !self.unchanged() && undo.is_some_and(Path::is_file),
+                    "{left:?}"
+                );
+                "changed"
+            }
+            progress::Left::Kept { .. } => panic!("{left:?}"),
+        };
+        self.said.lock().unwrap().push(said);
+    }
+}
+
+impl Stages for Witness {
+    fn stage(&self, _stage: Stage) {}
+
+    fn proceed(&self, _check: &CheckReport) -> bool {
+        true
+    }
+}
+
+const NOW: LogTime = LogTime::utc((2026, 11, 20), (12, 0, 0), 0);
+
+#[test]
+fn a_recovery_says_what_is_so() {
+    let dir = folder();
+    lay_crash(dir.path(), 1);
+    let options = RecoverOptions {
+        base: "E00".into(),
+        log_dir: dir.path().into(),
+        system_dir: dir.path().into(),
+        places: Places::In(dir.path().into()),
+        ignore_missing: false,
+        lossy: false,
+        stop_after: None,
+        ignore_checkpoint: false,
+        cache: None,
+        dry_run: false,
+        to: None,
+        undo_file: None,
+        keep_undo: true,
+        truncate_logs: false,
+        now: NOW,
+    };
+    let witness = Witness::new(dir.path());
+    recover_files(&options, &witness).unwrap();
+    assert_eq!(*witness.said.lock().unwrap(), ["changing", "changed"]);
+}
+
+#[test]
+fn a_repair_says_what_is_so() {
+    for temp in [None, Some("new.tmp")] {
+        let dir = folder();
+        lay_damaged(dir.path(), 1);
+        let options = RepairFileOptions {
+            path: dir.path().join("a.edb"),
+            page_size: None,
+            temp: temp.map(|name| dir.path().join(name)),
+            to: None,
+            dry_run: false,
+            trust_damaged_pages: false,
+            drop_incomplete: false,
+            keep_orphans: false,
+            undo_file: None,
+            keep_undo: true,
+            now: NOW,
+        };
+        let witness = Witness::new(dir.path());
+        repair_file(&options, &witness).unwrap();
+        let said = witness.said.lock().unwrap();
+        let (last, first) = said.split_last().unwrap();
+        assert_eq!(*last, "changed");
+        assert_eq!(first.last(), Some(&"changing"), "{said:?}");
+        assert!(first.iter().filter(|said| **said == "changing").count() == 1);
+    }
 }

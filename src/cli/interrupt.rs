@@ -126,7 +126,8 @@ pub fn install(matches: &ArgMatches) {
 /// The command begins with this file.
 pub fn at(file: &Path) {
     let mut at = lock();
-    if at.file.replace(file.to_owned()).is_some() {
+    let last = at.file.replace(file.to_owned());
+    if last.is_some_and(|last| last != file) {
         at.before += 1;
     }
     at.left = State::Unchanged;

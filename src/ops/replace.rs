@@ -236,11 +236,7 @@ impl<'p> Place<'p> {
     }
 
     /// The new file in the folder where it will stay, so that it only has to be renamed.
-    pub fn beside(
-        &self,
-        temp: TempFile<'p>,
-        progress: &dyn Progress,
-    ) -> Result<TempFile<'p>> {
+    pub fn beside(&self, temp: TempFile<'p>, progress: &dyn Progress) -> Result<TempFile<'p>> {
         let target = self.to.as_deref().unwrap_or(&self.database);
         if same_folder(folder(temp.path()), folder(target)) {
             return Ok(temp);

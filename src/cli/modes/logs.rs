@@ -20,7 +20,8 @@ use crate::log::verify::directory_of;
 use crate::ops::log_checks::StreamCheck;
 use crate::ops::log_records::{RecordPlace, RecordSink, Tally, walk};
 use crate::ops::logs::{
-    GenerationRange, LogVisit, LogVisitor, Quiet, StreamEntry, StreamReport, read_log, read_stream_watched,
+    GenerationRange, LogVisit, LogVisitor, Quiet, StreamEntry, StreamReport, read_log,
+    read_stream_watched,
 };
 use crate::problem::Finding;
 use crate::progress::{Left, Progress as _};
@@ -209,7 +210,8 @@ fn dump(session: &mut Session, path: &Path, base: &str, options: Options) {
         true => session.live_while_printing(path),
         false => session.live(path),
     };
-    let read = |visitor: &mut dyn LogVisitor| read_stream_watched(dir, base, range, visitor, &watch);
+    let read =
+        |visitor: &mut dyn LogVisitor| read_stream_watched(dir, base, range, visitor, &watch);
     let report = if live {
         let mut printer = Printer::new(wanted, true);
         let report = read(&mut printer);

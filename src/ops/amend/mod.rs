@@ -182,11 +182,9 @@ impl<'j> Job<'j> {
             new_file,
             original,
             undo_file,
-        } = self.place.put(
-            temp,
-            Some(writer),
-            (self.options.keep_undo, self.progress),
-        )?;
+        } = self
+            .place
+            .put(temp, Some(writer), (self.options.keep_undo, self.progress))?;
         self.report.new_file = Some(NewFile {
             path: new_file,
             last_page: written.rebuilt.last_page,

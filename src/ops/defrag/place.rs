@@ -151,11 +151,7 @@ impl<'p> Place<'p> {
     }
 
     /// The new file in the folder where it will stay.
-    pub fn beside(
-        &self,
-        temp: TempFile<'p>,
-        progress: &dyn Progress,
-    ) -> Result<TempFile<'p>> {
+    pub fn beside(&self, temp: TempFile<'p>, progress: &dyn Progress) -> Result<TempFile<'p>> {
         if self.in_place() {
             return Ok(temp);
         }

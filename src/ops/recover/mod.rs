@@ -201,12 +201,11 @@ impl Work<'_> {
         report.findings.extend(closing.findings.iter().cloned());
         report.databases = report::describe(&outcome, &closing);
         if let Some(writer) = writer {
-            report.undo_file =
-                commit::Commit::new(disk, &outcome, &closing).run(
-                    writer,
-                    options.keep_undo,
-                    progress,
-                )?;
+            report.undo_file = commit::Commit::new(disk, &outcome, &closing).run(
+                writer,
+                options.keep_undo,
+                progress,
+            )?;
         }
         Ok(())
     }

@@ -238,8 +238,12 @@ impl<'j> Job<'j> {
         }
         self.report.outcome = Outcome::Mended;
         if let Some(writer) = writer {
-            self.report.undo_file =
-                mended.write(&self.opened, &self.place, writer, (self.options.keep_undo, self.stages))?;
+            self.report.undo_file = mended.write(
+                &self.opened,
+                &self.place,
+                writer,
+                (self.options.keep_undo, self.stages),
+            )?;
         }
         Ok(())
     }

@@ -37,11 +37,7 @@ impl Collected {
 }
 
 /// Collects the space of all objects, or of one table.
-pub(super) fn collect(
-    db: &Database,
-    options: &SpaceOptions,
-    progress: &dyn Progress,
-) -> Collected {
+pub(super) fn collect(db: &Database, options: &SpaceOptions, progress: &dyn Progress) -> Collected {
     let reader = Reader::new(db);
     let mut walk = Walk {
         reader: &reader,
