@@ -1,5 +1,9 @@
 //! `undo`: takes back what a command has changed, from the undo file that it left.
 
+mod find;
+
+pub use find::undo_files_of;
+
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
