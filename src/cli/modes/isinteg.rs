@@ -102,8 +102,9 @@ fn test(
                 session.fail();
             }
             let verbose = matches.get_flag("verbose");
+            let trusts = options.trusts_profile();
             session.report_as(status(&report), path, report.jet(), &[], &report, || {
-                isinteg_text::layout(&report, verbose)
+                isinteg_text::layout(&report, verbose, trusts)
             });
         }
         Err(error) => session.failure(path, &error, &told(&error)),

@@ -102,6 +102,12 @@ impl IsintegOptions {
             temp: None,
         }
     }
+
+    /// Whether what rests on inferred facts is put right too.
+    #[must_use]
+    pub fn trusts_profile(&self) -> bool {
+        self.fix.as_ref().is_some_and(|fix| fix.trust_profile)
+    }
 }
 
 /// Tests a store, and puts it right if told to.
