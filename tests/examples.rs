@@ -105,7 +105,7 @@ fn reading(shown: &mut Shown) {
         "checksum priv1.edb",
         &["of 4096 bytes", "0 bad, 0 corr", "ends with 0"],
     );
-    shown.run(dir, "checksum bad.edb", &["1 bad", "-1018"]);
+    shown.run(dir, "checksum bad.edb", &["1 bad", "-1206"]);
     shown.run(dir, "integrity priv1.edb", &["Folders: ", "ends with 0"]);
     shown.run(dir, "integrity bad.edb", &["P0", "-1206"]);
     shown.run(

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use exutil::build::live::BackupForm;
 use exutil::damage::{Damage, damage};
+use exutil::db::Database;
+use exutil::db::catalog::Schema;
 use exutil::ops::copy_file::CopyOptions;
+use exutil::storage::Memory;
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 use serde_json::json;
 
@@ -281,6 +284,9 @@ fn backups(judge: &Judge) {
         for log in &set.logs {
             std::fs::write(dir.join(&log.name), &log.bytes).unwrap();
         }
+        std::fs::write(dir.join("Restore.env"), [7; 900]).unwrap();
+        judge.line(dir, "cm");
+        std::fs::remove_file(dir.join("Restore.env")).unwrap();
         for words in [
             "mh live.edb",
             "cm",
@@ -342,11 +348,30 @@ fn repairs(judge: &Judge) {
     }
 }
 
+/// Noise in the root of the first secondary index there is.
+fn damage_an_index(bytes: &mut Vec<u8>) {
+    let storage = Box::new(Memory::new(bytes.clone()));
+    let db = Database::from_storage(storage, Path::new("a.edb"), None).unwrap();
+    let schema = Schema::read(&db);
+    let tables = schema
+        .tables
+        .values()
+        .filter(|table| table.objid.get() > 10);
+    let mut indexes = tables.flat_map(|table| table.secondary_indexes());
+    if let Some(index) = indexes.next() {
+        let at = index.root.offset(db.page_size()) as usize;
+        bytes[at + 200..at + 300].fill(0xA7);
+    }
+}
+
 fn compaction(judge: &Judge) {
     for name in SAMPLES {
         let dir = folder_with(&[name]);
         let dir = dir.path();
         judge.line(dir, &format!("d {name} --dry-run"));
+        change(&dir.join(name), damage_an_index);
+        judge.line(dir, &format!("d {name} --dry-run"));
+        std::fs::write(dir.join(name), sample(name)).unwrap();
         judge.line(dir, &format!("d {name} --backup old.edb"));
         judge.line(dir, &format!("d {name} --preserve-temp"));
     }
