@@ -14,9 +14,10 @@ use exutil::progress::Silent;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args_os().nth(1).ok_or("usage: defrag FILE")?;
+    let path = std::path::absolute(path)?;
     let mut options = DefragOptions::new(&path, LogTime::from_unix(UNIX_EPOCH.elapsed()?));
     // Not into the current folder, which is where Eseutil makes the new file.
-    options.temp = Path::new(&path).parent().map(Path::to_owned);
+    options.temp = path.parent().map(Path::to_owned);
     let report = defragment_file(&options, &Silent)?;
     println!("{} tables, {} nodes", report.tables, report.nodes);
     println!(

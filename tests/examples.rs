@@ -129,7 +129,7 @@ fn reading(shown: &mut Shown) {
     shown.run(
         dir,
         "checkpoint E00.chk",
-        &["checkpoint 00000002:0008:02B7", "E:\\db\\priv1.edb"],
+        &["checkpoint (0x2,8,2B7)", "E:\\db\\priv1.edb"],
     );
     shown.run(dir, "flushmap a.jfm", &["version [3, 0, 0], 3 pages"]);
     shown.run(dir, "meta_dump priv1.edb", &["Folders\n", "    index "]);

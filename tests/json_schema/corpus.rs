@@ -31,7 +31,7 @@ const DAMAGED: [&str; 24] = [
     "l-lv-missing",
     "l-objid",
     "l-rec-missing",
-    "clean-ddl2",
+    "l-order",
 ];
 
 /// Cases with logs.
@@ -124,7 +124,7 @@ pub fn run_all(judge: &Judge, corpus: &Path) {
     ] {
         judge.line(&directory, &format!("{words} ntds.dit"));
     }
-    judge.line(&real.join("devices-jfm"), "sweep . --depth integrity");
+    judge.line(&real.join("devices-jfm/pre"), "sweep . --depth integrity");
     judge.line(&real, "sweep . --all");
 }
 

@@ -265,6 +265,16 @@ fn recovery(judge: &Judge) {
     }
 }
 
+/// Strings in the form that is not public, among them one without a meaning.
+fn inferred_environment() -> Vec<u8> {
+    let mut bytes = vec![1, 0, 0, 0];
+    for text in [r"D:\sg1\live.edb", "SERVER1", "First Storage Group", "??"] {
+        bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+        bytes.extend([0, 0]);
+    }
+    bytes
+}
+
 fn backups(judge: &Judge) {
     let forms = [
         BackupForm::Trailer,
@@ -284,8 +294,10 @@ fn backups(judge: &Judge) {
         for log in &set.logs {
             std::fs::write(dir.join(&log.name), &log.bytes).unwrap();
         }
-        std::fs::write(dir.join("Restore.env"), [7; 900]).unwrap();
-        judge.line(dir, "cm");
+        for content in [vec![7; 900], inferred_environment()] {
+            std::fs::write(dir.join("Restore.env"), content).unwrap();
+            judge.line(dir, "cm");
+        }
         std::fs::remove_file(dir.join("Restore.env")).unwrap();
         for words in [
             "mh live.edb",
