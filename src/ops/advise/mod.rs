@@ -34,6 +34,19 @@ pub struct AdviseOptions {
     pub now: LogTime,
 }
 
+impl AdviseOptions {
+    /// Advice from the headers of a folder's files; nothing is tried.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>, now: LogTime) -> Self {
+        Self {
+            folder: folder.into(),
+            depth: Depth::Headers,
+            prove: false,
+            now,
+        }
+    }
+}
+
 /// Which way leads out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -63,6 +63,21 @@ pub struct AmendOptions {
     pub now: LogTime,
 }
 
+impl AmendOptions {
+    /// Changes in place, on behalf of this command. The undo file and the original are kept.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, operation: impl Into<String>, now: LogTime) -> Self {
+        Self {
+            path: path.into(),
+            temp: None,
+            undo_file: None,
+            keep_undo: true,
+            operation: operation.into(),
+            now,
+        }
+    }
+}
+
 /// Makes the changes; what is written goes to `disk`, but for scratch files. `verify` sees the new file, which is sound, before
 /// it takes the place of the original. Where all rows are already as they are to be, nothing is written and `verify` is not
 /// asked.

@@ -69,6 +69,24 @@ pub struct DefragOptions {
     pub now: LogTime,
 }
 
+impl DefragOptions {
+    /// A defragmentation whose new file is verified, and takes the place of the original.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, now: LogTime) -> Self {
+        Self {
+            path: path.into(),
+            page_size: None,
+            temp: None,
+            keep_temp: false,
+            backup: None,
+            verify: true,
+            ignore_room: false,
+            dry_run: false,
+            now,
+        }
+    }
+}
+
 /// What a defragmentation is at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {

@@ -87,6 +87,20 @@ pub struct FixOptions {
     pub now: LogTime,
 }
 
+impl FixOptions {
+    /// What rests on facts is put right. The undo file and the original are kept.
+    #[must_use]
+    pub const fn new(now: LogTime) -> Self {
+        Self {
+            trust_profile: false,
+            dry_run: false,
+            undo_file: None,
+            keep_undo: true,
+            now,
+        }
+    }
+}
+
 impl IsintegOptions {
     /// All tests of this database; nothing is changed.
     #[must_use]

@@ -76,6 +76,32 @@ pub struct RecoverOptions {
     pub now: LogTime,
 }
 
+impl RecoverOptions {
+    /// A recovery as Eseutil's without options: the stream of this base name, with logs, checkpoint and databases in `dir`.
+    /// The undo file is kept.
+    #[must_use]
+    pub fn new(base: impl Into<String>, dir: impl Into<PathBuf>, now: LogTime) -> Self {
+        let dir = dir.into();
+        Self {
+            base: base.into(),
+            log_dir: dir.clone(),
+            system_dir: dir.clone(),
+            places: Places::In(dir),
+            ignore_missing: false,
+            lossy: false,
+            stop_after: None,
+            ignore_checkpoint: false,
+            cache: None,
+            dry_run: false,
+            to: None,
+            undo_file: None,
+            keep_undo: true,
+            truncate_logs: false,
+            now,
+        }
+    }
+}
+
 /// Recovers the databases of a log stream in the file system.
 ///
 /// # Errors

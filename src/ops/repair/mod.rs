@@ -75,6 +75,26 @@ pub struct RepairFileOptions {
     pub now: LogTime,
 }
 
+impl RepairFileOptions {
+    /// A repair in place. The undo file and the original are kept.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, now: LogTime) -> Self {
+        Self {
+            path: path.into(),
+            page_size: None,
+            temp: None,
+            to: None,
+            dry_run: false,
+            trust_damaged_pages: false,
+            drop_incomplete: false,
+            keep_orphans: false,
+            undo_file: None,
+            keep_undo: true,
+            now,
+        }
+    }
+}
+
 /// What the repair is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {

@@ -82,6 +82,28 @@ pub struct RestoreOptions {
     pub now: LogTime,
 }
 
+impl RestoreOptions {
+    /// A restore of all databases in this folder, with the logs of the set. The undo file is kept.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>, now: LogTime) -> Self {
+        Self {
+            dir: dir.into(),
+            forward: PlayForward::Unsaid,
+            keep: false,
+            databases: Vec::new(),
+            log_base: None,
+            environment: None,
+            ignore_trailer: false,
+            to: None,
+            cache: None,
+            dry_run: false,
+            undo_file: None,
+            keep_undo: true,
+            now,
+        }
+    }
+}
+
 /// What a restore did.
 #[derive(Debug, Clone, Serialize)]
 pub struct RestoreReport {
