@@ -35,7 +35,7 @@ const DAMAGED: [&str; 24] = [
 ];
 
 /// Cases with logs.
-const LOGGED: [&str; 26] = [
+const LOGGED: [&str; 27] = [
     "crash-2dbs",
     "crash-basename",
     "crash-created",
@@ -53,6 +53,7 @@ const LOGGED: [&str; 26] = [
     "ops-merge",
     "ops-old2-killed",
     "ops-reattach",
+    "ops-resize-shim",
     "ops-scan",
     "ops-scrub",
     "ops-shrink-16k",
@@ -77,7 +78,8 @@ pub fn run_all(judge: &Judge, corpus: &Path) {
             "k",
             "g",
             "p --dry-run",
-            "p --yes",
+            "p --dry-run --page-size=4",
+            "p --yes --keep-orphans --drop-incomplete",
             "undo --list",
         ] {
             let file = match words {
@@ -103,6 +105,11 @@ pub fn run_all(judge: &Judge, corpus: &Path) {
         }
         judge.line(dir, "advise .");
     });
+    for name in ["clean-4k", "clean-ddl2"] {
+        let dir = engine.join(name).join("db");
+        judge.line(&dir, "mm test.edb --verbose");
+        judge.line(&dir, "ms test.edb");
+    }
     for name in ["backup-full", "backup-legacy"] {
         let dir = copy_of(&engine.join(name).join("pre").join("bk"));
         let mut dir = dir.path().to_owned();
