@@ -278,9 +278,13 @@ fn recovery(judge: &Judge) {
         ] {
             judge.line(dir, words);
         }
-        change(&dir.join("live.edb"), |bytes| bytes[60_000] ^= 1);
-        judge.line(dir, "undo E00.undo");
+        // What a recovery has changed is changed by somebody else.
+        let dir = crashed(kind, 25 + seed as u64);
+        let dir = dir.path();
+        judge.line(dir, "r E00");
+        change(&dir.join("live.edb"), |bytes| bytes[300] ^= 1);
         judge.line(dir, "undo E00.undo --dry-run");
+        judge.line(dir, "undo E00.undo");
         // A log is missing; a database is missing.
         let dir = crashed(kind, 30 + seed as u64);
         let dir = dir.path();
@@ -483,15 +487,6 @@ fn stores(judge: &Judge) {
 }
 
 fn surveys(judge: &Judge) {
-    // A log that is missing in one place and lies in another.
-    let dir = crashed(KINDS[2], 60);
-    let log = names(dir.path())
-        .into_iter()
-        .rfind(|name| name.ends_with(".log"));
-    let log = log.unwrap();
-    std::fs::create_dir(dir.path().join("else")).unwrap();
-    std::fs::rename(dir.path().join(&log), dir.path().join("else").join(&log)).unwrap();
-    judge.line(dir.path(), "sweep .");
     let dir = folder_with(&SAMPLES);
     let dir = dir.path();
     std::fs::create_dir(dir.join("logs")).unwrap();
