@@ -96,8 +96,8 @@ pub fn run_all(judge: &Judge, corpus: &Path) {
         for words in [
             "ml --verbose --deep",
             "k",
-            "r --dry-run",
-            "r",
+            "r --databases=. --dry-run",
+            "r --databases=.",
             "ml --summary",
         ] {
             let (mode, options) = words.split_once(' ').unwrap_or((words, "--no-logo"));

@@ -265,23 +265,23 @@ fn recovery(judge: &Judge) {
         let dir = dir.path();
         judge.line(dir, "advise . --prove");
         for words in [
-            "r E00 --dry-run",
-            "r E00 --stop-after undo",
-            "r E00",
+            "r E00 --databases=. --dry-run",
+            "r E00 --databases=. --stop-after undo",
+            "r E00 --databases=.",
             "undo E00.undo --list",
             "undo E00.undo --dry-run",
             "undo E00.undo",
             "undo E00.undo",
             "undo E00.undo --discard",
-            "r E00",
-            "r E00",
+            "r E00 --databases=.",
+            "r E00 --databases=.",
         ] {
             judge.line(dir, words);
         }
         // What a recovery has changed is changed by somebody else.
         let dir = crashed(kind, 25 + seed as u64);
         let dir = dir.path();
-        judge.line(dir, "r E00");
+        judge.line(dir, "r E00 --databases=.");
         change(&dir.join("live.edb"), |bytes| bytes[300] ^= 1);
         judge.line(dir, "undo E00.undo --dry-run");
         judge.line(dir, "undo E00.undo");
@@ -290,13 +290,13 @@ fn recovery(judge: &Judge) {
         let dir = dir.path();
         std::fs::remove_file(dir.join("E00.log")).unwrap();
         std::fs::remove_file(dir.join("E00.chk")).unwrap();
-        judge.line(dir, "r E00");
-        judge.line(dir, "r E00 --lossy");
+        judge.line(dir, "r E00 --databases=.");
+        judge.line(dir, "r E00 --databases=. --lossy");
         judge.line(dir, "advise .");
         let dir = crashed(kind, 40 + seed as u64);
         let dir = dir.path();
         std::fs::remove_file(dir.join("live.edb")).unwrap();
-        judge.line(dir, "r E00 --ignore-missing");
+        judge.line(dir, "r E00 --databases=. --ignore-missing");
         judge.line(dir, "sweep . --depth integrity");
     }
 }
