@@ -407,8 +407,8 @@ fn repairs(judge: &Judge) {
 }
 
 /// Noise in the root of the first secondary index there is.
-fn damage_an_index(bytes: &mut Vec<u8>) {
-    let storage = Box::new(Memory::new(bytes.clone()));
+fn damage_an_index(bytes: &mut [u8]) {
+    let storage = Box::new(Memory::new(bytes.to_vec()));
     let db = Database::from_storage(storage, Path::new("a.edb"), None).unwrap();
     let schema = Schema::read(&db);
     let tables = schema
@@ -427,7 +427,7 @@ fn compaction(judge: &Judge) {
         let dir = folder_with(&[name]);
         let dir = dir.path();
         judge.line(dir, &format!("d {name} --dry-run"));
-        change(&dir.join(name), damage_an_index);
+        change(&dir.join(name), |bytes| damage_an_index(bytes));
         judge.line(dir, &format!("d {name} --dry-run"));
         std::fs::write(dir.join(name), sample(name)).unwrap();
         judge.line(dir, &format!("d {name} --backup old.edb"));
