@@ -102,6 +102,12 @@ pub enum Error {
         /// The base name.
         base: String,
     },
+    /// Nothing that would take back a change.
+    #[error("no undo file of '{}' beside it", path.display())]
+    NoUndoFile {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// An undo file that is damaged, cut off, or of a version that is not known.
     #[error("undo file '{}' cannot be used: {what}", path.display())]
     UndoUnusable {
@@ -205,6 +211,7 @@ impl Error {
             | Self::Malformed { path, .. }
             | Self::Page { path, .. }
             | Self::Copy { path, .. }
+            | Self::NoUndoFile { path }
             | Self::UndoUnusable { path, .. }
             | Self::ChangedSince { path, .. } => Some(path),
             Self::NoLogs { dir, .. } => Some(dir),
@@ -244,7 +251,7 @@ impl Error {
             }
             Self::ChangedSince { .. } => JetError::CONSISTENT_TIME_MISMATCH,
             Self::TrailerMismatch { .. } => JetError::DATABASE_PATCH_FILE_MISMATCH,
-            Self::NoLogs { .. } => JetError::FILE_NOT_FOUND,
+            Self::NoLogs { .. } | Self::NoUndoFile { .. } => JetError::FILE_NOT_FOUND,
             Self::Recovery(trouble) => trouble.jet,
             Self::Page { jet, .. } | Self::Copy { jet, .. } => *jet,
         }

@@ -172,7 +172,7 @@ impl Scene {
             let bytes = files.get(&self.options.path);
             bytes.is_some_and(|bytes| bytes[HEADERS..] == after[HEADERS..])
         };
-        let taken_back = take_back(&self.options, disk).unwrap();
+        let taken_back = take_back(&self.options, disk, &Silent).unwrap();
         let again = !done(disk);
         assert!(again || taken_back.is_empty(), "{what}");
         match self.run(disk) {

@@ -12,8 +12,14 @@ use std::io::Cursor;
 use std::path::Path;
 
 use exutil::build::{Column, DatabaseBuilder, Index, Row, Table, TableWriter};
+use exutil::check::{CheckOptions, check};
+use exutil::db::Database;
+use exutil::db::catalog::Schema;
 use exutil::format::ids::PageSize;
+use exutil::format::keys;
 use exutil::format::schema::{Coltyp, Fid};
+use exutil::progress::Silent;
+use exutil::storage::Memory;
 
 #[test]
 fn every_page_size_and_revision_is_whole() {
@@ -138,6 +144,38 @@ fn a_table_can_be_copied_node_by_node() {
     for name in ["", "LV", "by_name"] {
         let entries = &copied[&("copied".to_owned(), name.to_owned())].entries;
         assert_eq!(entries, tree(name));
+    }
+}
+
+#[test]
+fn limits_of_keys_are_those_that_the_format_can_keep() {
+    for (size, major) in samples::formats() {
+        let mut table = Table::new("limits");
+        let name = table.add(Column::variable("name", Coltyp::Binary).not_null());
+        table.primary(Index::new("pk").ascending(name));
+        table.index(Index::new("short").ascending(name).limits(60, 60));
+        table.index(
+            Index::new("long")
+                .ascending(name)
+                .limits(u16::MAX, u16::MAX),
+        );
+        let options = samples::options(size, major, 5).unwrap();
+        let mut builder = DatabaseBuilder::new(Cursor::new(Vec::new()), options).unwrap();
+        let row = |number: u8| Row::new().set(name, [vec![number; 40], vec![7; 160]].concat());
+        builder.add_table(table, (1..9).map(row)).unwrap();
+        let bytes = builder.finish().unwrap().0.into_inner();
+        let db = Database::from_storage(Box::new(Memory::new(bytes)), Path::new("limits"), None)
+            .unwrap();
+        let report = check(&db, None, &CheckOptions::default(), &Silent);
+        assert!(report.is_sound(), "{size} {major}: {:?}", report.findings);
+        let schema = Schema::read(&db);
+        let limits = |name: &str| {
+            let mut indexes = schema.table("limits").unwrap().indexes.iter();
+            usize::from(indexes.find(|index| index.name == name).unwrap().key_most)
+        };
+        let kept = if major < 0xC { 255 } else { 60 };
+        assert_eq!(limits("short"), kept, "{size} {major}");
+        assert_eq!(limits("long"), keys::max_key(size, major), "{size} {major}");
     }
 }
 

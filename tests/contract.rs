@@ -136,8 +136,8 @@ fn one_of_each() -> (tempfile::TempDir, [(&'static str, &'static str); 4]) {
 #[test]
 fn another_kind_of_file_points_to_its_mode() {
     let (dir, files) = one_of_each();
-    // y copies whatever it is; sweep and advise tell what it is.
-    let any = ["y", "sweep", "advise"];
+    // y copies whatever it is; sweep and advise tell what it is; undo looks for what tells of it.
+    let any = ["y", "sweep", "advise", "undo"];
     for mode in MODES.iter().filter(|mode| !any.contains(&mode.name)) {
         for (file, own) in files {
             let run = exutil(dir.path(), &words(mode.name, &[file]));

@@ -15,7 +15,7 @@ use exutil::format::ids::Pgno;
 use exutil::jet::JetError;
 use exutil::ops::checksum::{BadKind, ChecksumOptions, check_storage};
 use exutil::ops::copy_file::{CHUNK, CopyOutcome, PageRun, UnreadRange, copy_file, copy_on};
-use exutil::progress::{Progress, Silent};
+use exutil::progress::{Left, Progress, Silent, Task};
 use exutil::storage::{Crash, Disk, Fault, Memory, MemoryDisk, RealDisk};
 
 const SAMPLES: [&str; 6] = [
@@ -280,12 +280,13 @@ fn a_failing_sync_is_no_success() {
 struct Meddler(MemoryDisk);
 
 impl Progress for Meddler {
-    fn start(&self, _total: u64) {
+    fn start(&self, _task: Task) {
         let made = self.0.create(Path::new(DEST)).unwrap();
         made.write_at(0, b"mine").unwrap();
     }
     fn advance(&self, _amount: u64) {}
     fn finish(&self) {}
+    fn leaves(&self, _left: Left<'_>) {}
 }
 
 #[test]

@@ -34,7 +34,7 @@ use exutil::format::stamp::Signature;
 use exutil::ops::defrag::{
     DefragOptions, DefragReport, Stage, Stages, defragment, defragment_file,
 };
-use exutil::progress::{Progress, Silent};
+use exutil::progress::{Left, Progress, Silent, Task};
 use exutil::rebuild::{
     self, Node, Sound, Source, SourceError, TreeHead, TreeInfo, TreeKind, Verdict, keep_all,
 };
@@ -871,9 +871,10 @@ fn a_disk_that_loses_a_page_is_found_out() {
 struct Meddler(PathBuf);
 
 impl Progress for Meddler {
-    fn start(&self, _total: u64) {}
+    fn start(&self, _task: Task) {}
     fn advance(&self, _amount: u64) {}
     fn finish(&self) {}
+    fn leaves(&self, _left: Left<'_>) {}
 }
 
 impl Stages for Meddler {

@@ -23,7 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("tree", &["db", "format"]),
     ("db", &["error", "format", "jet", "storage", "tree"]),
     ("log", &["error", "format", "jet", "storage"]),
-    ("undo", &["error", "format", "storage"]),
+    ("undo", &["error", "format", "progress", "storage"]),
     (
         "recover",
         &["error", "format", "jet", "log", "progress", "storage"],
@@ -274,6 +274,8 @@ fn man_pages_are_current() {
             "DESCRIPTION",
             "OPTIONS",
             "EXIT STATUS",
+            "SIGNALS",
+            "ENVIRONMENT",
             "BUGS",
         ] {
             let [plain, quoted] = [format!(".SH {section}\n"), format!(".SH \"{section}\"\n")];
@@ -309,68 +311,11 @@ fn modes_are_documented() {
     }
 }
 
-/// Every command of a `console` block of the README, with what follows it.
-fn examples(text: &str) -> Vec<(String, String)> {
-    let mut found: Vec<(String, String)> = Vec::new();
-    let mut inside = false;
-    for line in text.lines() {
-        match (line, inside) {
-            ("```console", _) => inside = true,
-            ("```", true) => inside = false,
-            (_, false) => {}
-            (_, true) => match (line.strip_prefix("$ "), found.last_mut()) {
-                (Some(command), _) => found.push((command.to_owned(), String::new())),
-                (None, Some((_, output))) => output.push_str(&format!("{line}\n")),
-                (None, None) => panic!("output before the first command: {line}"),
-            },
-        }
-    }
-    found
-}
-
-/// The examples of the README print what it shows; `...` stands for lines left out, and numbers of
-/// seconds, reads and the like are not compared.
+/// The examples of the README print what it shows (`tests/common/console.rs`).
 #[test]
+#[cfg(unix)]
 fn readme_examples_are_real() {
     let text = document("README.md");
-    let examples = examples(&text);
-    assert!(examples.len() >= 5, "{examples:?}");
-    for (command, shown) in examples {
-        let words: Vec<_> = command.split(' ').collect();
-        assert_eq!(words[0], "exutil", "{command}");
-        let run = common::exutil(root(), &words[1..]);
-        let printed = run.output();
-        let mut rest = printed.lines();
-        let shown = shown.lines().filter(|line| !line.trim().is_empty());
-        for line in shown {
-            if line == "..." {
-                continue;
-            }
-            let found = rest.any(|printed| {
-                let same = timeless(printed) == timeless(line);
-                let cut = line.strip_suffix("...");
-                same || cut.is_some_and(|cut| printed.starts_with(cut))
-            });
-            assert!(
-                found,
-                "{command}: not printed, or not in this place: {line}\n{printed}"
-            );
-        }
-    }
-}
-
-/// A line without what the clock says.
-fn timeless(line: &str) -> String {
-    let clock = [
-        "seconds",
-        "milliseconds",
-        "reads performed",
-        "MB/second",
-        "TEMPCHKSUM",
-    ];
-    if clock.iter().any(|word| line.contains(word)) {
-        line.chars().filter(|c| !c.is_ascii_digit()).collect()
-    } else {
-        line.trim_end().to_owned()
-    }
+    let commands = common::console::walk("README.md", &text, root(), &[]);
+    assert!(commands >= 10, "{commands}");
 }

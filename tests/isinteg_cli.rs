@@ -226,11 +226,14 @@ fn what_is_inferred_is_fixed_only_for_who_trusts_it() {
         found.stdout.contains("Warning: Folder") && !found.stdout.contains("Fix: "),
         "{found:?}"
     );
+    let hint = "is fixed with --trust-profile only";
+    assert!(found.stdout.contains(hint), "{found:?}");
     let fixed = line(
         dir.path(),
         "isinteg priv.edb -test fldsub -fix --yes --trust-profile",
     );
     assert_eq!(fixed.status, 1, "{fixed:?}");
+    assert!(!fixed.stdout.contains(hint), "{fixed:?}");
     let again = line(
         dir.path(),
         "isinteg priv.edb -test alltests -fix --yes --trust-profile",

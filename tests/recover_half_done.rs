@@ -13,7 +13,7 @@ use exutil::error::Error;
 use exutil::format::undofile::UndoStatus;
 use exutil::jet::JetError;
 use exutil::ops::recover::{RecoverOptions, recover};
-use exutil::progress::Progress;
+use exutil::progress::{Left, Progress, Task};
 use exutil::storage::{Crash, Disk, RealDisk};
 use exutil::undo::UndoFile;
 use recovery::{
@@ -100,7 +100,7 @@ struct Second<'a> {
 }
 
 impl Progress for Second<'_> {
-    fn start(&self, _total: u64) {}
+    fn start(&self, _task: Task) {}
 
     fn advance(&self, _amount: u64) {
         let mut error = self.error.lock().unwrap();
@@ -110,6 +110,7 @@ impl Progress for Second<'_> {
     }
 
     fn finish(&self) {}
+    fn leaves(&self, _left: Left<'_>) {}
 }
 
 #[test]

@@ -937,6 +937,51 @@ mod command {
     }
 
     #[test]
+    fn a_database_or_folder_has_its_undo_files_listed() {
+        let (dir, plan) = done();
+        // A second change of another file, and a file that only has the name.
+        let writer = UndoWriter::create(&RealDisk, &plan.path("other.undo"), "p other").unwrap();
+        writer.commit(true, |_| Ok(())).unwrap();
+        std::fs::write(plan.path("none.undo"), vec![7; 20_000]).unwrap();
+        let of_file = line(dir.path(), "undo priv1.edb");
+        assert_eq!(of_file.status, 0, "{of_file:?}");
+        let names =
+            |run: &common::Run, name: &str| run.stdout.contains(&format!("Undo file: {name}"));
+        assert!(names(&of_file, "E00.undo") && !names(&of_file, "other.undo"));
+        assert!(
+            of_file.stdout.contains("exutil undo E00.undo"),
+            "{of_file:?}"
+        );
+        // One that the command has removed counts as its file as well.
+        assert!(names(&line(dir.path(), "undo removed.log"), "E00.undo"));
+        let of_folder = line(dir.path(), "undo .");
+        assert!(names(&of_folder, "E00.undo") && !names(&of_folder, "none.undo"));
+        let try_out = line(dir.path(), "undo priv1.edb --dry-run");
+        assert!(try_out.stdout.contains("can be restored"), "{try_out:?}");
+        assert_same(
+            &real_files(dir.path()),
+            &plan.after(),
+            "listing changes nothing",
+        );
+        // What has none, and what is to be removed, are not guessed at.
+        let none = line(dir.path(), "undo bystander");
+        assert_eq!(none.status, 8, "{none:?}");
+        assert!(
+            none.stdout.contains("no undo file of 'bystander'"),
+            "{none:?}"
+        );
+        assert_eq!(line(dir.path(), "undo priv1.edb --discard").status, 4);
+        assert_eq!(line(dir.path(), "undo nothing.edb").status, 8);
+        // Restored, it is told no more as what is to be done.
+        assert_eq!(line(dir.path(), "undo E00.undo").status, 0);
+        let after = line(dir.path(), "undo priv1.edb");
+        assert!(
+            names(&after, "E00.undo") && !after.stdout.contains("exutil undo E00"),
+            "{after:?}"
+        );
+    }
+
+    #[test]
     fn other_modes_point_here_and_damage_is_told() {
         let (dir, plan) = done();
         for mode in ["mh", "mk", "ml", "mm", "mp", "ms", "k", "g"] {

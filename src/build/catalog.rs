@@ -10,8 +10,8 @@ use super::schema::{CODE_PAGE_ASCII, CODE_PAGE_UNICODE, Column, Index, Row, Tabl
 use super::table::{Placed, Secondary, TableWriter};
 use crate::db::catalog::columns::{FIXED, TAGGED, VARIABLE, fid};
 use crate::db::catalog::make::{NewColumn, NewRow, NewTree};
-use crate::format::ids::{Objid, Pgno};
-use crate::format::keys::{DEFAULT_KEY_MOST, TupleLimits};
+use crate::format::ids::{Objid, PageSize, Pgno};
+use crate::format::keys::{DEFAULT_KEY_MOST, TupleLimits, max_key};
 use crate::format::record::encode::FIXED_START;
 use crate::format::schema::{
     CatalogType, Coltyp, FidKind, KeySegment, column_flags, index_flags, table_flags,
@@ -334,6 +334,19 @@ fn root_objects_index() -> Index {
         .into_iter()
         .fold(strict_index("RootObjects").unique(), Index::ascending);
     index.with_flags(index_flags::ALLOW_SOME_NULLS, index_flags::NO_NULL_SEGMENT)
+}
+
+/// Gives the indexes of a table the limits that a format can keep: before [`KEY_MOST_SINCE`] its catalog has no place for the
+/// length of keys, so that keys which were cut elsewhere would be wrong to every reader. [format notes 6.6, 9.1]
+pub(super) fn fit_limits(table: &mut Table, page_size: PageSize, major: u32) {
+    let most = max_key(page_size, major) as u16;
+    for index in table.primary.iter_mut().chain(&mut table.indexes) {
+        index.key_most = if major < KEY_MOST_SINCE {
+            DEFAULT_KEY_MOST as u16
+        } else {
+            index.key_most.min(most)
+        };
+    }
 }
 
 /// True where a column's description makes sense to the engine.

@@ -125,6 +125,7 @@ impl<W: Write + Seek> DatabaseBuilder<W> {
     /// column that is not there.
     pub fn table(&mut self, mut table: Table) -> Result<TableWriter<'_, W>, BuildError> {
         catalog::check_table(&table)?;
+        catalog::fit_limits(&mut table, self.core.page_size, self.core.format.major);
         values::fill_defaults(&mut table);
         let objid = self.core.next_objid();
         let extent = self.core.file.take(table.pages.max(1))?;

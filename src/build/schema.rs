@@ -192,7 +192,7 @@ impl Index {
         self
     }
 
-    /// Sets the limits of keys and of their variable segments.
+    /// Sets the limits of keys and of their variable segments. A format without room for the first keeps its own.
     #[must_use]
     pub const fn limits(mut self, key_most: u16, var_seg_mac: u16) -> Self {
         self.key_most = key_most;

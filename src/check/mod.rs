@@ -39,7 +39,7 @@ use crate::digest::Sum;
 use crate::format::dbheader::DbState;
 use crate::format::ids::{Objid, Pgno};
 use crate::problem::{Finding, Place, Problem, Severity};
-use crate::progress::Progress;
+use crate::progress::{Progress, Task};
 
 use context::Context;
 
@@ -174,7 +174,8 @@ pub fn check(
             });
         }
     };
-    progress.start(u64::from(db.last_page().get()));
+    let pages = u64::from(db.last_page().get());
+    progress.start(Task::pages("checking", pages, db.page_size().bytes()));
     timed(Stage::Header, &mut || header(&context));
     let schema = Schema::read(db);
     let shadow = Schema::read_shadow(db);

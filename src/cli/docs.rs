@@ -21,6 +21,43 @@ const BUGS: &str = "Report a bug with the command line, the output of the same c
     headers and hold no user data. A panic, an exit status that is not in the table \
     above, and an output that differs from Eseutil's are bugs.";
 
+/// What a signal does. The sentence itself depends on the mode, see `interrupt`.
+const SIGNALS: &str = "SIGINT (Control-C) and SIGTERM end a command at once, with status 32. No file suffers: what \
+    only reads leaves everything as it was; a changed file is written beside the old one, or behind an undo file that is \
+    durable before the first byte changes. A sentence on standard error says what is left and how to go on. A second \
+    signal does not wait for it. SIGHUP ends a command without a word, unless it was ignored before, as by nohup.";
+
+/// What the signals leave, by mode.
+const SIGNALS_OF: &[(&[&str], &str)] = &[
+    (
+        &["r", "cc", "p", "d", "isinteg"],
+        "Until it writes its last step nothing is changed: run the same command again. While files are half changed the \
+         undo file is named: the same command takes them back first, or 'exutil undo FILE' does.",
+    ),
+    (
+        &["y"],
+        "With --resume the same command goes on behind what was copied and is durable. Without, the part file is named, \
+         which is to be removed first.",
+    ),
+    (
+        &["sweep"],
+        "With --state the same command goes on where it was; without, nothing of what was found out is kept.",
+    ),
+    (
+        &["undo"],
+        "While files are half restored the same command, given again, makes them whole.",
+    ),
+    (
+        &["export"],
+        "What was written with --output is not complete, and is to be removed.",
+    ),
+];
+
+/// The only variable that counts.
+const ENVIRONMENT: &str = "Seconds between two lines on standard error that say how far a job is, at what rate, and \
+    how long it still takes, where standard error is no terminal (default: 60; shorter jobs say nothing); 0: no such \
+    lines, and no bar on a terminal.";
+
 /// One man page: file name and content.
 pub struct ManPage {
     /// `exutil-mh.1` and the like.
@@ -116,6 +153,18 @@ fn closing_sections(mode: Option<&ModeSpec>, see: impl Iterator<Item = String>) 
         "Of several files the worst counts. The JET error number, which does not fit an exit \
          status, is in the closing line and in JSON.",
     )]);
+    out.control("SH", ["SIGNALS"]);
+    out.text([roman(SIGNALS)]);
+    let of_mode =
+        |(modes, _): &&(&[&str], &str)| mode.is_some_and(|mode| modes.contains(&mode.name));
+    for (_, text) in SIGNALS_OF.iter().filter(of_mode) {
+        out.control("PP", []);
+        out.text([roman(*text)]);
+    }
+    out.control("SH", ["ENVIRONMENT"]);
+    out.control("TP", []);
+    out.text([bold(super::heartbeat::VARIABLE)]);
+    out.text([roman(ENVIRONMENT)]);
     out.control("SH", ["BUGS"]);
     out.text([roman(BUGS)]);
     out.control("SH", ["SEE ALSO"]);

@@ -10,8 +10,11 @@ pub mod spec;
 
 mod command;
 mod escape;
+mod heartbeat;
+mod interrupt;
 mod isinteg_manual;
 mod layout;
+mod live;
 mod modes;
 mod progress;
 mod session;
@@ -34,10 +37,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     };
     match command::command().try_get_matches_from(canonical) {
         Ok(matches) => {
-            // Every operation can stop at any moment: most only read, what changes files has an undo
-            // file that the next run restores from, and a copy gets its name last.
-            let _ = ctrlc::set_handler(|| std::process::exit(ExitStatus::Cancelled.code()));
-            modes::run(&matches)
+            interrupt::install(&matches);
+            let status = modes::run(&matches);
+            interrupt::over();
+            status
         }
         Err(error) => {
             let _ = error.print();

@@ -1,54 +1,47 @@
-//! Progress for people: Eseutil's bar of 51 dots, or a live bar with rate and remaining time.
+//! Eseutil's progress on standard output: a bar of 51 dots. What is shown on standard error is `live`.
 
 use std::io::IsTerminal as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use super::escape::escape;
 use super::session::write_out;
-use crate::ops::sweep::Watch;
-use crate::progress::Progress;
-
-/// What a live bar counts.
-const PAGES: &str =
-    "{wide_bar} {percent:>3}% {human_pos} of {human_len} pages, {per_sec}, {eta} left";
-const BYTES: &str = "{wide_bar} {percent:>3}% {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
+use crate::progress::{Left, Progress, Task};
 
 /// Dots of a full bar: one for each two percent, and one at the end.
 const DOTS: u64 = 51;
 
-/// Eseutil's bar, written to standard output as the job goes on. On a terminal a live bar is drawn on
-/// the error stream while the job runs, and the dots follow at the end.
+/// Eseutil's bar, written to standard output as the job goes on. Where a live bar is drawn on the same terminal the
+/// dots follow at the end.
 pub struct EseutilBar {
     title: String,
     total: AtomicU64,
     done: AtomicU64,
     /// Dots printed so far; whoever prints holds it.
     dots: Mutex<u64>,
-    live: Option<ProgressBar>,
+    at_the_end: bool,
+    /// The stage is one that the original does not show.
+    unseen: AtomicBool,
 }
 
 impl EseutilBar {
     /// A bar over a job such as "Checksum".
     pub fn new(title: &'static str) -> Self {
-        Self::with(format!("{title} Status"), PAGES)
+        Self::with(format!("{title} Status"))
     }
 
-    /// A bar over bytes, with another title than most: "Copy Progress".
-    pub fn over_bytes(title: &'static str) -> Self {
-        Self::with(title.into(), BYTES)
+    /// A bar with another title than most: "Copy Progress".
+    pub fn titled(title: &'static str) -> Self {
+        Self::with(title.into())
     }
 
-    fn with(title: String, template: &str) -> Self {
-        let people = std::io::stderr().is_terminal() && std::io::stdout().is_terminal();
+    fn with(title: String) -> Self {
         Self {
             title,
             total: AtomicU64::new(0),
             done: AtomicU64::new(0),
             dots: Mutex::new(0),
-            live: people.then(|| live_bar(template)),
+            at_the_end: std::io::stderr().is_terminal() && std::io::stdout().is_terminal(),
+            unseen: AtomicBool::new(false),
         }
     }
 
@@ -62,8 +55,12 @@ impl EseutilBar {
 }
 
 impl Progress for EseutilBar {
-    fn start(&self, total: u64) {
-        self.total.store(total, Ordering::Relaxed);
+    fn start(&self, task: Task) {
+        self.unseen.store(task.unseen, Ordering::Relaxed);
+        if task.unseen {
+            return;
+        }
+        self.total.store(task.total, Ordering::Relaxed);
         let title = format!("{} (% complete)", self.title);
         let indent = 10 + DOTS as usize / 2 - title.len() / 2;
         write_out(&format!(
@@ -71,14 +68,11 @@ impl Progress for EseutilBar {
              {:10}|----|----|----|----|----|----|----|----|----|----|\n{:10}",
             "", "", "", ""
         ));
-        if let Some(live) = &self.live {
-            live.set_length(total);
-        }
     }
 
     fn advance(&self, amount: u64) {
-        if let Some(live) = &self.live {
-            return live.inc(amount);
+        if self.at_the_end || self.unseen.load(Ordering::Relaxed) {
+            return;
         }
         // Workers call this for every page: they meet at the lock only when a dot is due.
         let done = self.done.fetch_add(amount, Ordering::Relaxed);
@@ -95,129 +89,79 @@ impl Progress for EseutilBar {
     }
 
     fn finish(&self) {
-        if let Some(live) = &self.live {
-            live.finish_and_clear();
+        if self.unseen.load(Ordering::Relaxed) {
+            return;
         }
         self.dots(DOTS);
         write_out("\n\n");
     }
+
+    fn leaves(&self, _left: Left<'_>) {}
 }
 
-/// Only the live bar, for tables; silent when nobody looks.
-pub struct LiveBar {
-    bar: ProgressBar,
-}
+/// Shown in two places.
+pub struct Both<A, B>(pub A, pub B);
 
-impl LiveBar {
-    /// Hidden unless standard error is a terminal.
-    pub fn new() -> Self {
-        Self::with(PAGES)
-    }
-
-    /// Over bytes.
-    pub fn over_bytes() -> Self {
-        Self::with(BYTES)
-    }
-
-    fn with(template: &str) -> Self {
-        let shown = std::io::stderr().is_terminal();
-        Self {
-            bar: if shown {
-                live_bar(template)
-            } else {
-                ProgressBar::hidden()
-            },
-        }
-    }
-}
-
-impl Progress for LiveBar {
-    fn start(&self, total: u64) {
-        self.bar.set_length(total);
+impl<A: Progress, B: Progress> Progress for Both<A, B> {
+    fn start(&self, task: Task) {
+        // What is written on standard output first, so that a bar does not stand before its heading.
+        self.1.start(task);
+        self.0.start(task);
     }
 
     fn advance(&self, amount: u64) {
-        self.bar.inc(amount);
+        self.0.advance(amount);
+        self.1.advance(amount);
     }
 
     fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.0.finish();
+        self.1.finish();
+    }
+
+    fn leaves(&self, left: Left<'_>) {
+        self.0.leaves(left);
+        self.1.leaves(left);
     }
 }
 
-/// Files that are looked at, where nobody knows how many there will be. On a terminal only.
-pub struct FileCount {
-    bar: ProgressBar,
-}
-
-impl FileCount {
-    /// Hidden unless standard error is a terminal.
-    pub fn new() -> Self {
-        let shown = std::io::stderr().is_terminal();
-        Self {
-            bar: if shown {
-                live_bar("{spinner} {human_pos} files, {per_sec}, {elapsed}: {wide_msg}")
-            } else {
-                ProgressBar::hidden()
-            },
-        }
-    }
-
-    /// Prints lines of the result without the bar between them.
-    pub fn aside(&self, print: impl FnOnce()) {
-        self.bar.suspend(print);
-    }
-
-    /// The job is over.
-    pub fn finish(&self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-impl Watch for FileCount {
-    fn begins(&self, path: &str) {
-        if !self.bar.is_hidden() {
-            self.bar.set_message(escape(path).into_owned());
-        }
-    }
-
-    fn ends(&self) {
-        self.bar.inc(1);
-    }
-}
-
-/// What is shown of one stage of a job.
-pub type Bar = Box<dyn Progress + Send + Sync>;
-
-/// A bar for each stage of a job, as it begins.
+/// A bar of Eseutil's for each stage of a job that it has one for.
 pub struct StageBars {
-    make: Box<dyn Fn() -> Option<Bar> + Send + Sync>,
-    bar: RwLock<Option<Bar>>,
+    title: &'static str,
+    wanted: AtomicBool,
+    bar: RwLock<Option<EseutilBar>>,
 }
 
 impl StageBars {
-    /// `make` is asked for a bar whenever a stage starts.
-    pub fn new(make: impl Fn() -> Option<Bar> + Send + Sync + 'static) -> Self {
+    /// Bars with this title; none where they are not wanted.
+    pub fn new(title: &'static str, wanted: bool) -> Self {
         Self {
-            make: Box::new(make),
+            title,
+            wanted: AtomicBool::new(wanted),
             bar: RwLock::new(None),
         }
     }
 
-    fn with_bar(&self, show: impl FnOnce(&dyn Progress)) {
+    /// Whether the stages that follow have a bar.
+    pub fn want(&self, wanted: bool) {
+        self.wanted.store(wanted, Ordering::Relaxed);
+    }
+
+    fn with_bar(&self, show: impl FnOnce(&EseutilBar)) {
         let bar = self.bar.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(bar) = bar.as_ref() {
-            show(bar.as_ref());
+            show(bar);
         }
     }
 }
 
 impl Progress for StageBars {
-    fn start(&self, total: u64) {
+    fn start(&self, task: Task) {
         let mut bar = self.bar.write().unwrap_or_else(PoisonError::into_inner);
-        *bar = (self.make)();
+        let wanted = self.wanted.load(Ordering::Relaxed);
+        *bar = wanted.then(|| EseutilBar::new(self.title));
         drop(bar);
-        self.with_bar(|bar| bar.start(total));
+        self.with_bar(|bar| bar.start(task));
     }
 
     fn advance(&self, amount: u64) {
@@ -225,14 +169,8 @@ impl Progress for StageBars {
     }
 
     fn finish(&self) {
-        self.with_bar(|bar| bar.finish());
+        self.with_bar(Progress::finish);
     }
-}
 
-fn live_bar(template: &str) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar
+    fn leaves(&self, _left: Left<'_>) {}
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::escape::{escape, escape_lines};
 use super::exit::ExitStatus;
 use super::layout::Layout;
+use super::live::Live;
 use crate::error::Error;
 use crate::jet::JetError;
 use crate::problem::Finding;
@@ -73,6 +74,16 @@ impl Session {
             opened: false,
             logo: !matches.get_flag("no-logo"),
         }
+    }
+
+    /// What is shown while the mode is at work on this file.
+    pub fn live(&self, file: &Path) -> Live {
+        Live::new(self.mode, file)
+    }
+
+    /// The same where the mode prints as it goes: no bar between lines on a terminal.
+    pub fn live_while_printing(&self, file: &Path) -> Live {
+        Live::while_printing(self.mode, file)
     }
 
     /// True when a person reads along: Eseutil's layout then shows what Eseutil does not know.

@@ -5,6 +5,7 @@ pub mod amend;
 mod catalog_read;
 pub mod checkpoint;
 pub mod checksum;
+mod committing;
 pub mod copy_file;
 pub mod defrag;
 mod engine_read;

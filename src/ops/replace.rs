@@ -10,10 +10,11 @@ use crate::error::{Error, Result, Trouble};
 use crate::format::dbheader::HeaderCopies;
 use crate::format::ids::Pgno;
 use crate::jet::JetError;
+use crate::ops::committing::commit;
 use crate::ops::identify::{FileKind, identify};
 use crate::ops::temp_file::{Space, TempFile, UNFINISHED, folder, same_folder, space, with_ending};
 use crate::problem::{Finding, Problem, Severity};
-use crate::progress::Progress;
+use crate::progress::{Left, Progress};
 use crate::salvage::{Inventory, PageVerdict};
 use crate::storage::Disk;
 use crate::undo::UndoWriter;
@@ -173,8 +174,13 @@ impl<'p> Place<'p> {
     }
 
     /// Makes the new file, empty.
-    pub fn create_temp(&self) -> Result<TempFile<'p>> {
-        TempFile::create(self.disk, self.temp.clone(), &self.database)
+    pub fn create_temp(&self, progress: &dyn Progress) -> Result<TempFile<'p>> {
+        let temp = TempFile::create(self.disk, self.temp.clone(), &self.database)?;
+        if self.temp_is_named {
+            // What the user named may be the user's: no later run removes it.
+            progress.leaves(Left::Unfinished { file: &self.temp });
+        }
+        Ok(temp)
     }
 
     /// Gives the new file, which is durable, its place.
@@ -182,17 +188,21 @@ impl<'p> Place<'p> {
         &self,
         temp: TempFile<'p>,
         writer: Option<UndoWriter<'p>>,
-        keep: bool,
+        (keep, progress): (bool, &dyn Progress),
     ) -> Result<Placed> {
         let target = self.to.as_deref().unwrap_or(&self.database);
         // A run that leaves the original alone has none.
         let Some(mut writer) = writer else {
-            return self.put_elsewhere(temp, target);
+            let placed = self.put_elsewhere(temp, target)?;
+            progress.leaves(Left::Changed { undo: None });
+            return Ok(placed);
         };
         let aside = self.aside()?;
         let path = temp.path().to_owned();
         writer.will_put_aside(target, &aside, &path)?;
-        let undo_file = writer.commit(keep, |applier| applier.put_aside(target, &aside, &path))?;
+        let undo_file = commit(writer, keep, progress, |applier| {
+            applier.put_aside(target, &aside, &path)
+        })?;
         temp.keep();
         Ok(Placed {
             new_file: target.to_owned(),
@@ -226,12 +236,15 @@ impl<'p> Place<'p> {
     }
 
     /// The new file in the folder where it will stay, so that it only has to be renamed.
-    pub fn beside(&self, temp: TempFile<'p>) -> Result<TempFile<'p>> {
+    pub fn beside(&self, temp: TempFile<'p>, progress: &dyn Progress) -> Result<TempFile<'p>> {
         let target = self.to.as_deref().unwrap_or(&self.database);
         if same_folder(folder(temp.path()), folder(target)) {
             return Ok(temp);
         }
-        temp.moved(with_ending(target, self.endings.temp), &self.database)
+        let beside = with_ending(target, self.endings.temp);
+        let moved = temp.moved(beside, &self.database, progress)?;
+        progress.leaves(Left::Unchanged);
+        Ok(moved)
     }
 
     /// A free name for the original.

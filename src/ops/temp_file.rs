@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::format::dbheader::HeaderCopies;
 use crate::ops::identify::{FileKind, identify};
+use crate::progress::{Progress, Task};
 use crate::rebuild::{self, MARK_AT};
 use crate::repair::Scratch;
 use crate::storage::{Disk, FileStorage, Storage, free_space};
@@ -129,7 +130,7 @@ impl<'p> TempFile<'p> {
     ///
     /// # Errors
     /// As [`TempFile::take_over`].
-    pub fn moved(mut self, path: PathBuf, like: &Path) -> Result<Self> {
+    pub fn moved(mut self, path: PathBuf, like: &Path, progress: &dyn Progress) -> Result<Self> {
         // The name is taken first: a rename would replace whatever has it.
         let copy = Self::take_over(self.disk, path, like)?;
         if self.disk.rename(&self.path, &copy.path).is_ok() {
@@ -138,7 +139,8 @@ impl<'p> TempFile<'p> {
             return Ok(self);
         }
         // Another disk.
-        copy_all(self.storage(), copy.storage(), (&self.path, &copy.path))?;
+        let paths = (self.path.as_path(), copy.path.as_path());
+        copy_all(self.storage(), copy.storage(), paths, progress)?;
         Ok(copy)
     }
 }
@@ -157,16 +159,18 @@ pub(super) fn copy_all(
     from: &dyn Storage,
     to: &dyn Storage,
     (from_path, to_path): (&Path, &Path),
+    progress: &dyn Progress,
 ) -> Result<()> {
+    let read = |error| Error::io(from_path, "read", error);
+    progress.start(Task::bytes("copying", from.len().map_err(read)?).unseen());
     let mut buffer = vec![0; PIECE];
-    let mut piece = |offset| {
-        let have = from
-            .read_at(offset, &mut buffer)
-            .map_err(|error| Error::io(from_path, "read", error))?;
+    let mut piece = |offset| -> Result<u64> {
+        let have = from.read_at(offset, &mut buffer).map_err(read)?;
         if have > 0 {
             // Nothing, written behind the end, would make the file longer.
             to.write_at(offset, &buffer[..have])
                 .map_err(|error| Error::io(to_path, "write", error))?;
+            progress.advance(have as u64);
         }
         Ok(have as u64)
     };
@@ -177,7 +181,9 @@ pub(super) fn copy_all(
             have => offset += have,
         }
     }
-    piece(0).map(drop)
+    piece(0)?;
+    progress.finish();
+    Ok(())
 }
 
 /// What a file under the name of a temporary one is.

@@ -30,7 +30,7 @@ use crate::format::dbheader::DbHeader;
 use crate::format::ids::{DbTime, HEADER_PAGES, Objid, PageSize, Pgno};
 use crate::format::page::PageFlags;
 use crate::jet::JetError;
-use crate::progress::Progress;
+use crate::progress::{Progress, Task};
 use crate::storage::Storage;
 use crate::tree::space::{Run, SpacePlan, first_user_page};
 use crate::tree::stores::RootOnly;
@@ -188,7 +188,8 @@ pub fn write(
     filter: &mut Filter<'_>,
     progress: &dyn Progress,
 ) -> Result<Rebuilt, RebuildError> {
-    progress.start(source.pages());
+    let size = source.page_size().bytes();
+    progress.start(Task::pages("writing", source.pages(), size));
     let result = write_all(source, out, options, filter, progress);
     progress.finish();
     result

@@ -1,7 +1,7 @@
 //! Long values that no record refers to, kept in tables of their own where that is asked for: each a record with its
 //! id, its size, and the value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use roaring::RoaringTreemap;
@@ -12,7 +12,7 @@ use super::report::CatalogChange;
 use super::table::Show;
 use crate::db::catalog::Table;
 use crate::db::catalog::recovered::{
-    NewTable, orphaned_long_value, orphaned_long_values, orphaned_long_values_name,
+    NewTable, free_name, orphaned_long_value, orphaned_long_values, orphaned_long_values_name,
 };
 use crate::format::ids::{Objid, Pgno};
 use crate::format::lv::{LvKey, LvPart, LvRoot};
@@ -44,11 +44,21 @@ pub(super) fn add_tables(
         let long_values = table.long_values.map(|tree| tree.objid.get());
         last = trees.chain(long_values).fold(last, u32::max);
     }
+    let mut names: BTreeSet<String> = catalog
+        .schema
+        .tables
+        .values()
+        .map(|table| table.name.to_ascii_uppercase())
+        .collect();
     for (table, ids) in orphans.iter().filter(|(_, ids)| !ids.is_empty()) {
+        let name = free_name(orphaned_long_values_name(*table), |name| {
+            names.contains(name)
+        });
+        names.insert(name.to_ascii_uppercase());
         let (own, tree) = (Objid::new(last + 1), Objid::new(last + 2));
         let new = NewTable {
             objid: own,
-            name: &orphaned_long_values_name(*table),
+            name: &name,
             // Any page but none: the new file's come later.
             root: Pgno::new(1),
             long_values: Some((tree, Pgno::new(1))),

@@ -12,7 +12,7 @@ use super::report::CatalogChange;
 use crate::build::{DatabaseBuilder, Options, format_of};
 use crate::db::Database;
 use crate::db::catalog::make::{DENSITY, NewRow, NewTree};
-use crate::db::catalog::recovered::{SeenColumns, recovered_name};
+use crate::db::catalog::recovered::{SeenColumns, free_name, recovered_name};
 use crate::db::catalog::{CATALOG_ROOT, CatalogRow};
 use crate::format::ids::{Objid, Pgno};
 use crate::format::record::{Record, RecordLayout};
@@ -115,7 +115,9 @@ impl Witnesses<'_> {
             let known = orphan.name.clone();
             let known = known.filter(|name| crate::db::catalog::make::is_name(name));
             let free = known.filter(|name| !names.contains(&name.to_ascii_uppercase()));
-            let name = free.unwrap_or_else(|| recovered_name(orphan.objid));
+            let name = free.unwrap_or_else(|| {
+                free_name(recovered_name(orphan.objid), |name| names.contains(name))
+            });
             names.insert(name.to_ascii_uppercase());
             let tree = NewTree {
                 objid: orphan.objid,

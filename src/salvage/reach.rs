@@ -22,6 +22,9 @@ use crate::tree::walk::{MAX_DEPTH, child_of};
 /// Pages above the leaves that are worked on before their outcome is collected.
 const BATCH: usize = 1024;
 
+/// Root and space trees of the database itself; no other object owns one of these pages. [format notes 7.1]
+const LAST_SYSTEM_PAGE: Pgno = Pgno::new(3);
+
 /// The tree that is read.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
@@ -349,6 +352,10 @@ impl Source<'_> {
         }
         let page = self.db.read(pgno, into).map_err(|error| match error {
             PageError::Beyond if pgno.is_null() => LossCause::WrongPointer,
+            // Whatever is lost there, it was no page of this tree.
+            _ if pgno <= LAST_SYSTEM_PAGE && self.objid != Objid::SYSTEM_ROOT => {
+                LossCause::WrongPointer
+            }
             _ => LossCause::PageLost,
         })?;
         if self.is_of_tree(page) {

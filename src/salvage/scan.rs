@@ -7,7 +7,7 @@ use crate::db::{Database, PageError};
 use crate::format::ids::{DbTime, Objid, Pgno};
 use crate::format::page::{Page, PageFlags};
 use crate::format::trailer::Trailer;
-use crate::progress::Progress;
+use crate::progress::{Progress, Task};
 
 use super::inventory::{Inventory, PageState, PageVerdict};
 
@@ -31,7 +31,11 @@ impl Inventory {
             .zip((1u32..).step_by(chunk_pages));
         let chunks = Mutex::new(numbered);
         let highest = Mutex::new(DbTime::ZERO);
-        progress.start(last.into());
+        progress.start(Task::pages(
+            "looking at",
+            last.into(),
+            db.page_size().bytes(),
+        ));
         rayon::scope(|scope| {
             for _ in 0..rayon::current_num_threads() {
                 scope.spawn(|_| {

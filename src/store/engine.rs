@@ -14,7 +14,7 @@ use super::relations::{Groups, Tell};
 use super::rows::{Unread, View};
 use super::trees::{Tree, TreeEmitter};
 use super::{catalog_rules, lists, property_list};
-use crate::progress::Progress;
+use crate::progress::{Progress, Task};
 use crate::repair::Scratch;
 use crate::sorting::Sorter;
 
@@ -63,11 +63,8 @@ pub fn run(
     let sorter = Sorter::new(resources.memory, Box::new(move || scratch()));
     let mut entries = Entries::new(sorter);
     catalog_rules::tables(bound, checks, &mut entries)?;
-    progress.start(
-        plan.keys()
-            .map(|role| bound.tables(role).len() as u64)
-            .sum(),
-    );
+    let tables = plan.keys().map(|role| bound.tables(role).len() as u64);
+    progress.start(Task::things("testing", tables.sum(), "tables"));
     let pass = Pass { view, bound };
     for (role, of_role) in &mut plan {
         let of_trees = trees.entry(role.clone()).or_default();

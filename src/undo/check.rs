@@ -12,6 +12,7 @@ use crate::format::bytes::all_zero;
 use crate::format::undofile::{
     RANGE_MOST, RangeEntry, UndoEntry, UndoPlan, UndoStatus, sector_hash, sectors,
 };
+use crate::progress::{Progress, Silent, Task};
 use crate::storage::Storage;
 
 /// A file that is neither as before the operation nor as after it.
@@ -57,6 +58,14 @@ impl UndoFile<'_> {
     /// # Errors
     /// [`Error::Io`]; [`Error::UndoUnusable`] when the undo file is damaged.
     pub fn check(&self) -> Result<Vec<Conflict>> {
+        self.check_watched(&Silent)
+    }
+
+    /// The same; `progress` hears how far it is.
+    ///
+    /// # Errors
+    /// As [`UndoFile::check`].
+    pub fn check_watched(&self, progress: &dyn Progress) -> Result<Vec<Conflict>> {
         if matches!(self.status(), UndoStatus::Unsealed | UndoStatus::Restored) {
             return Ok(Vec::new());
         }
@@ -79,10 +88,12 @@ impl UndoFile<'_> {
         }
         let mut reader = ReadHandle::default();
         let mut buffer = Vec::new();
+        progress.start(Task::bytes("comparing", self.saved_bytes()));
         self.walk(|_, entry| {
             let UndoEntry::Range(range) = entry else {
                 return Ok(());
             };
+            progress.advance(range.before.as_ref().map_or(0, Vec::len) as u64);
             let number = range.file as usize;
             let (Some(file), Some(expect)) = (self.files().get(number), expect.get_mut(number))
             else {
@@ -112,6 +123,7 @@ impl UndoFile<'_> {
             }
             Ok(())
         })?;
+        progress.finish();
         Ok(conflicts)
     }
 

@@ -164,6 +164,11 @@ impl<'d> UndoFile<'d> {
         &self.files
     }
 
+    /// Bytes of all files that are saved.
+    pub(super) fn saved_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.saved).sum()
+    }
+
     /// Calls `with` for every entry before the last, with its position.
     pub(super) fn walk(&self, mut with: impl FnMut(u64, UndoEntry) -> Result<()>) -> Result<()> {
         let UndoHeader { identity, end, .. } = self.state.header;

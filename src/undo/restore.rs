@@ -7,6 +7,7 @@ use super::handles::Handles;
 use super::{SavedFile, UndoFile};
 use crate::error::{Error, Result};
 use crate::format::undofile::{UndoEntry, UndoPlan, UndoStatus};
+use crate::progress::{Left, Progress, Silent, Task};
 
 /// What became of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,18 @@ impl UndoFile<'_> {
     /// as before nor as after the operation; `PermissionDenied` when another command is at work with
     /// it: in all these cases nothing was written.
     pub fn restore(&mut self, force: bool) -> Result<RestoreReport> {
+        self.restore_watched(force, &Silent)
+    }
+
+    /// The same; `progress` hears how far it is, and what is left if it ends.
+    ///
+    /// # Errors
+    /// As [`UndoFile::restore`].
+    pub fn restore_watched(
+        &mut self,
+        force: bool,
+        progress: &dyn Progress,
+    ) -> Result<RestoreReport> {
         let was = self.status();
         if matches!(was, UndoStatus::Unsealed | UndoStatus::Restored) {
             return Ok(RestoreReport {
@@ -47,26 +60,31 @@ impl UndoFile<'_> {
         }
         self.take()?;
         let stops = |conflict: &super::Conflict| !force || conflict.hopeless;
-        if let Some(conflict) = self.check()?.into_iter().find(stops) {
+        if let Some(conflict) = self.check_watched(progress)?.into_iter().find(stops) {
             return Err(conflict.error());
         }
+        progress.leaves(Left::Changing {
+            undo: Some(&self.path),
+        });
         if was == UndoStatus::Complete {
             // From here on the files are a mixture, as those of an interrupted operation.
             self.advance(UndoStatus::Sealed)?;
         }
-        let files = self.write_back()?;
+        let files = self.write_back(progress)?;
         self.advance(UndoStatus::Restored)?;
+        progress.leaves(Left::Changed { undo: None });
         self.state.damaged = false;
         Ok(RestoreReport { was, files })
     }
 
-    fn write_back(&self) -> Result<Vec<RestoredFile>> {
+    fn write_back(&self, progress: &dyn Progress) -> Result<Vec<RestoredFile>> {
         let mut handles = Handles::new(self.disk);
         for file in self.files() {
             self.come_or_go(file, &mut handles)?;
         }
         let mut written = vec![0; self.files().len()];
         let mut now = Vec::new();
+        progress.start(Task::bytes("restoring", self.saved_bytes()));
         self.walk(|_, entry| {
             let UndoEntry::Range(range) = entry else {
                 return Ok(());
@@ -75,6 +93,7 @@ impl UndoFile<'_> {
             let (Some(file), Some(before)) = (self.files().get(number), range.before) else {
                 return Ok(());
             };
+            progress.advance(before.len() as u64);
             let open = handles.file(&file.path)?;
             now.resize(before.len(), 0);
             let read = |error| Error::io(&file.path, "read", error);
@@ -87,6 +106,7 @@ impl UndoFile<'_> {
             Ok(())
         })?;
         handles.sync_all()?;
+        progress.finish();
         let report = |(file, written): (&SavedFile, u64)| RestoredFile {
             path: file.path.clone(),
             plan: file.plan,

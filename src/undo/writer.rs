@@ -119,8 +119,14 @@ impl<'d> UndoWriter<'d> {
     }
 
     /// The disk that it is on.
-    pub(super) const fn disk(&self) -> &'d dyn Disk {
+    pub(crate) const fn disk(&self) -> &'d dyn Disk {
         self.disk
+    }
+
+    /// Where the undo file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// How large an undo file of so many bytes of before-images can become when the ranges have the

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "no test binary uses all of it")]
 
+#[cfg(unix)]
+pub mod console;
 pub mod content;
 pub mod defragging;
 pub mod logs;

@@ -10,11 +10,11 @@ use super::sweep::{depth, status};
 use super::{files, plain_failure, sweep_text};
 use crate::cli::exit::ExitStatus;
 use crate::cli::layout::Layout;
-use crate::cli::progress::FileCount;
 use crate::cli::session::Session;
 use crate::jet::JetError;
 use crate::ops::advise::{Advice, AdviseOptions, GroupAdvice, Step, Way, advise};
 use crate::ops::survey::group::Verdict;
+use crate::progress::{Progress as _, Task};
 
 pub fn run(matches: &ArgMatches) -> ExitStatus {
     let mut session = Session::new("advise", matches);
@@ -26,9 +26,10 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
             prove: matches.get_flag("prove"),
             now: now(),
         };
-        let progress = FileCount::new();
-        let result = advise(&options, &progress);
-        progress.finish();
+        let live = session.live(path);
+        live.start(Task::things("looking", 0, "files"));
+        let result = advise(&options, &live, &live);
+        drop(live);
         match result {
             Ok(advice) => {
                 let worst = advice

@@ -8,14 +8,14 @@ use super::{access_failed, files, flushmap_or_checkpoint, logs, page_size};
 use crate::cli::escape::escape_lines;
 use crate::cli::exit::ExitStatus;
 use crate::cli::layout::Layout;
-use crate::cli::progress::{EseutilBar, LiveBar};
+use crate::cli::progress::{Both, EseutilBar};
 use crate::cli::session::{Format, Session, write_out};
 use crate::error::Error;
 use crate::jet::JetError;
 use crate::ops::checksum::{BadKind, BadRun, ChecksumOptions, ChecksumReport, check_file};
 use crate::ops::identify::{self, FileKind};
 use crate::ops::logs::{Quiet, read_log};
-use crate::progress::{Progress, Silent};
+use crate::progress::{Left, Progress, Task};
 
 /// Lines about single pages that are printed; the counts go on, and `--list` prints all.
 const LINES_AT_MOST: u64 = 10_000;
@@ -115,14 +115,12 @@ fn check_pages(session: &mut Session, path: &Path, options: &ChecksumOptions, li
         text: text.then_some(head),
         bar: text.then(|| EseutilBar::new("Checksum")),
     };
-    let result = if text {
+    if text {
         session.banner();
-        check_file(path, options, &announced)
-    } else if session.format == Format::Json || list {
-        check_file(path, options, &Silent)
-    } else {
-        check_file(path, options, &LiveBar::new())
-    };
+    }
+    let live = session.live(path);
+    let result = check_file(path, options, &Both(&live, &announced));
+    drop(live);
     match result {
         Err(error) => session.failure(path, &error, &access_failed(path, &error)),
         Ok(report) if list => {
@@ -148,12 +146,12 @@ struct Announced {
 }
 
 impl Progress for Announced {
-    fn start(&self, total: u64) {
+    fn start(&self, task: Task) {
         if let Some(text) = &self.text {
             write_out("Initiating CHECKSUM mode...\n");
             write_out(&escape_lines(text));
         }
-        self.bar.iter().for_each(|bar| bar.start(total));
+        self.bar.iter().for_each(|bar| bar.start(task));
     }
 
     fn advance(&self, amount: u64) {
@@ -163,6 +161,8 @@ impl Progress for Announced {
     fn finish(&self) {
         self.bar.iter().for_each(Progress::finish);
     }
+
+    fn leaves(&self, _left: Left<'_>) {}
 }
 
 /// The lines about single pages, on standard error as in the original.

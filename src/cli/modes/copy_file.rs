@@ -7,13 +7,12 @@ use clap::ArgMatches;
 use super::{files, page_size};
 use crate::cli::exit::ExitStatus;
 use crate::cli::layout::Layout;
-use crate::cli::progress::{EseutilBar, LiveBar};
+use crate::cli::progress::{Both, EseutilBar};
 use crate::cli::session::{Format, Session};
 use crate::error::Error;
 use crate::jet::JetError;
 use crate::ops::checksum::BadKind;
 use crate::ops::copy_file::{CopyOptions, CopyOutcome, CopyReport, PageRun, copy_file};
-use crate::progress::{Progress, Silent};
 
 /// Ranges and runs of pages that are printed in Eseutil's layout; JSON has them all.
 const LINES_AT_MOST: usize = 1000;
@@ -62,13 +61,10 @@ fn copy(session: &mut Session, options: &CopyOptions) {
         "Destination File",
         options.dest.display()
     ));
-    let bar: Box<dyn Progress> = match session.format {
-        Format::Eseutil => Box::new(EseutilBar::over_bytes("Copy Progress")),
-        Format::Table => Box::new(LiveBar::over_bytes()),
-        Format::Json => Box::new(Silent),
-    };
-    let result = copy_file(options, bar.as_ref());
-    drop(bar);
+    let bar = (session.format == Format::Eseutil).then(|| EseutilBar::titled("Copy Progress"));
+    let live = session.live(&options.source);
+    let result = copy_file(options, &Both(&live, bar));
+    drop(live);
     match result {
         Ok(report) => {
             let status = status(&report);

@@ -1,7 +1,6 @@
 //! `d`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ArgMatches;
@@ -9,12 +8,13 @@ use clap::ArgMatches;
 use super::recover::{now, told};
 use super::{defrag_text, files, page_size};
 use crate::cli::exit::ExitStatus;
-use crate::cli::progress::{Bar, EseutilBar, LiveBar, StageBars};
+use crate::cli::live::Live;
+use crate::cli::progress::{Both, StageBars};
 use crate::cli::session::{Format, Session};
 use crate::error::Error;
 use crate::jet::JetError;
 use crate::ops::defrag::{DefragOptions, Stage, Stages, defragment_file};
-use crate::progress::Progress;
+use crate::progress::{Left, Progress, Task};
 
 pub fn run(matches: &ArgMatches) -> ExitStatus {
     let mut session = Session::new("d", matches);
@@ -22,8 +22,11 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         session.head("DEFRAGMENTATION");
         session.eseutil(&format!("            Database: {}\n\n", path.display()));
         let options = options(matches, path);
-        let shown = Shown::new(&session);
-        match defragment_file(&options, &shown) {
+        let shown = Shown::new(&session, path);
+        let done = defragment_file(&options, &shown);
+        let was_moving = shown.moving.load(Ordering::Relaxed);
+        drop(shown);
+        match done {
             Ok(report) => {
                 let for_people = session.for_people() || session.format == Format::Table;
                 let status = if report.indexes_made {
@@ -37,11 +40,7 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
                 });
             }
             Err(error) => {
-                let failed = if shown.moving.load(Ordering::Relaxed) {
-                    " FAILED!"
-                } else {
-                    ""
-                };
+                let failed = if was_moving { " FAILED!" } else { "" };
                 let text = format!("{failed}{}", failure(path, &error));
                 session.failure(path, &error, &text);
             }
@@ -78,38 +77,25 @@ fn failure(path: &Path, error: &Error) -> String {
 /// What is shown meanwhile.
 struct Shown {
     eseutil: bool,
-    bars: StageBars,
-    /// The bar that Eseutil shows is that of the copying; of other stages only people see one.
-    copying: Arc<AtomicBool>,
+    /// The bar that Eseutil shows is that of the copying.
+    bars: Both<Live, StageBars>,
     moving: AtomicBool,
 }
 
 impl Shown {
-    fn new(session: &Session) -> Self {
-        let format = session.format;
-        let copying = Arc::new(AtomicBool::new(false));
-        let is_copying = Arc::clone(&copying);
-        let bars = StageBars::new(move || -> Option<Bar> {
-            match format {
-                Format::Eseutil if is_copying.load(Ordering::Relaxed) => {
-                    Some(Box::new(EseutilBar::new("Defragmentation")))
-                }
-                Format::Eseutil | Format::Table => Some(Box::new(LiveBar::new())),
-                Format::Json => None,
-            }
-        });
+    fn new(session: &Session, path: &Path) -> Self {
+        let bars = StageBars::new("Defragmentation", false);
         Self {
-            eseutil: format == Format::Eseutil,
-            bars,
-            copying,
+            eseutil: session.format == Format::Eseutil,
+            bars: Both(session.live(path), bars),
             moving: AtomicBool::new(false),
         }
     }
 }
 
 impl Progress for Shown {
-    fn start(&self, total: u64) {
-        self.bars.start(total);
+    fn start(&self, task: Task) {
+        self.bars.start(task);
     }
 
     fn advance(&self, amount: u64) {
@@ -119,12 +105,16 @@ impl Progress for Shown {
     fn finish(&self) {
         self.bars.finish();
     }
+
+    fn leaves(&self, left: Left<'_>) {
+        self.bars.leaves(left);
+    }
 }
 
 impl Stages for Shown {
     fn stage(&self, stage: &Stage) {
-        self.copying
-            .store(*stage == Stage::Copying, Ordering::Relaxed);
+        let Both(_, bars) = &self.bars;
+        bars.want(self.eseutil && *stage == Stage::Copying);
         let is_moving = matches!(stage, Stage::Moving(..));
         self.moving.store(is_moving, Ordering::Relaxed);
         if self.eseutil {

@@ -9,14 +9,17 @@ use super::export_files::{Out, Target};
 use super::{access_failed, files, page_size};
 use crate::cli::escape::escape;
 use crate::cli::exit::ExitStatus;
+use crate::cli::live::Live;
 use crate::db::Database;
 use crate::db::catalog::{Schema, Table};
+use crate::db::space::ObjectSpace;
 use crate::error::Error;
 use crate::format::dbheader::DbState;
 use crate::ops::export::content::{Content, dump_table};
 use crate::ops::export::csv::Csv;
 use crate::ops::export::json::JsonLines;
 use crate::ops::export::{Exporter, LongMode, Loss, RowSink, Summary, read_schema, select};
+use crate::progress::{Progress as _, Task};
 
 /// Losses that are printed one by one; the summary counts all.
 const LINES_AT_MOST: u64 = 10_000;
@@ -148,15 +151,24 @@ fn export(path: &Path, matches: &ArgMatches, request: &Request) -> Result<Summar
     };
     let several_files = request.form == Form::Csv && tables.len() != 1;
     let target = Target::new(request.output.as_deref(), extension, several_files)?;
+    let live = match request.output {
+        None => Live::while_printing("export", path),
+        Some(_) => Live::new("export", path),
+    };
+    live.start(Task::pages(
+        "reading",
+        pages_of(&db, &tables),
+        db.page_size().bytes(),
+    ));
     let mut run = Run {
-        exporter: Exporter::new(&db, request.deleted),
+        exporter: Exporter::new(&db, request.deleted).watched(&live),
         schema: &schema,
         tables: &tables,
         losses: &losses,
         target,
     };
     let mut lines = 0;
-    let on_loss = |loss: &Loss| tell(&mut lines, loss);
+    let on_loss = |loss: &Loss| live.aside(|| tell(&mut lines, loss));
     let out = Out::None;
     match request.form {
         Form::JsonLines => run.rows(JsonLines::new(out, request.mode, on_loss), |sink, out| {
@@ -169,6 +181,23 @@ fn export(path: &Path, matches: &ArgMatches, request: &Request) -> Result<Summar
         Form::Content => run.content(Content::new(out, on_loss))?,
     }
     Ok(run.exporter.summary())
+}
+
+/// Pages that the records of these tables take, at most: what the tables own, less long values, indexes, and what is
+/// free.
+fn pages_of(db: &Database, tables: &[&Table]) -> u64 {
+    let of_tree = |root| {
+        let space = ObjectSpace::read(db, root);
+        (space.owned_pages(), space.available_pages())
+    };
+    let of_table = |table: &&Table| {
+        let (owned, free) = of_tree(table.root);
+        let long_values = table.long_values.map(|lv| lv.root);
+        let others = table.secondary_indexes().map(|index| index.root);
+        let others: u64 = others.chain(long_values).map(|root| of_tree(root).0).sum();
+        owned.saturating_sub(free + others)
+    };
+    tables.iter().map(of_table).sum()
 }
 
 fn tell(lines: &mut u64, loss: &Loss) {

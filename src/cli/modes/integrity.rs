@@ -8,12 +8,12 @@ use super::{access_failed, files, page_size};
 use crate::check::{CheckOptions, CheckReport, Stage};
 use crate::cli::exit::ExitStatus;
 use crate::cli::layout::Layout;
-use crate::cli::progress::{EseutilBar, LiveBar};
+use crate::cli::progress::{Both, EseutilBar};
 use crate::cli::session::{Format, Session, write_out};
 use crate::format::dbheader::DbState;
 use crate::ops::integrity::{IntegrityOptions, IntegrityReport, check_database};
 use crate::problem::{Finding, Severity};
-use crate::progress::{Progress, Silent};
+use crate::progress::{Left, Progress, Task};
 
 /// Findings that the text names before it refers to the report and to JSON.
 const NAMED: usize = 100;
@@ -66,11 +66,9 @@ fn check(session: &mut Session, path: &Path, options: &IntegrityOptions, prefix:
         bar: text.then(|| EseutilBar::new("Scanning")),
     };
     session.banner();
-    let result = match session.format {
-        Format::Eseutil => check_database(path, options, &bar),
-        Format::Table => check_database(path, options, &LiveBar::new()),
-        Format::Json => check_database(path, options, &Silent),
-    };
+    let live = session.live(path);
+    let result = check_database(path, options, &Both(&live, &bar));
+    drop(live);
     match result {
         Err(error) => session.failure(path, &error, &access_failed(path, &error)),
         Ok(report) => {
@@ -91,12 +89,12 @@ struct Announced {
 }
 
 impl Progress for Announced {
-    fn start(&self, total: u64) {
+    fn start(&self, task: Task) {
         if let Some(head) = &self.head {
             write_out("Initiating INTEGRITY mode...\n");
             write_out(head);
         }
-        self.bar.iter().for_each(|bar| bar.start(total));
+        self.bar.iter().for_each(|bar| bar.start(task));
     }
 
     fn advance(&self, amount: u64) {
@@ -106,6 +104,8 @@ impl Progress for Announced {
     fn finish(&self) {
         self.bar.iter().for_each(Progress::finish);
     }
+
+    fn leaves(&self, _left: Left<'_>) {}
 }
 
 fn layout(report: &IntegrityReport) -> Layout {

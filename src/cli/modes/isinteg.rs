@@ -9,12 +9,10 @@ use super::isinteg_log::{Log, Told};
 use super::recover::{now, told};
 use super::{files, isinteg_other, isinteg_text, page_size};
 use crate::cli::exit::ExitStatus;
-use crate::cli::progress::{Bar, LiveBar, StageBars};
-use crate::cli::session::{Format, Session};
+use crate::cli::session::Session;
 use crate::ops::isinteg::{
     FixOptions, IsintegOptions, IsintegReport, StoreSide, isinteg, show_profile,
 };
-use crate::progress::Progress;
 use crate::storage::RealDisk;
 use crate::store::profile::{Profile, parse};
 
@@ -87,8 +85,10 @@ fn test(
 ) {
     let path = &options.path;
     let started = now();
-    let shown = Shown::new(session.format);
-    match isinteg(options, &RealDisk, &shown) {
+    let live = session.live(path);
+    let tested = isinteg(options, &RealDisk, &live);
+    drop(live);
+    match tested {
         Ok(report) => {
             let told = Told {
                 report: &report,
@@ -102,8 +102,9 @@ fn test(
                 session.fail();
             }
             let verbose = matches.get_flag("verbose");
+            let trusts = options.trusts_profile();
             session.report_as(status(&report), path, report.jet(), &[], &report, || {
-                isinteg_text::layout(&report, verbose)
+                isinteg_text::layout(&report, verbose, trusts)
             });
         }
         Err(error) => session.failure(path, &error, &told(&error)),
@@ -208,33 +209,5 @@ fn options(
         fix,
         detailed: matches.get_flag("detailed"),
         temp: path_of("temp"),
-    }
-}
-
-/// What is shown meanwhile: a bar on a terminal.
-struct Shown(StageBars);
-
-impl Shown {
-    fn new(format: Format) -> Self {
-        Self(StageBars::new(move || -> Option<Bar> {
-            match format {
-                Format::Json => None,
-                Format::Eseutil | Format::Table => Some(Box::new(LiveBar::new())),
-            }
-        }))
-    }
-}
-
-impl Progress for Shown {
-    fn start(&self, total: u64) {
-        self.0.start(total);
-    }
-
-    fn advance(&self, amount: u64) {
-        self.0.advance(amount);
-    }
-
-    fn finish(&self) {
-        self.0.finish();
     }
 }

@@ -95,7 +95,7 @@ fn lines(told: &Told<'_>, log: &Path) -> Vec<String> {
     }
     lines.push(String::new());
     lines.extend(summary(report, 0));
-    lines.extend(changes(report));
+    lines.extend(changes(report, told.options.trusts_profile()));
     lines
 }
 

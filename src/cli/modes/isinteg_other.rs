@@ -15,7 +15,6 @@ use crate::jet::JetError;
 use crate::ops::isinteg::{
     DumpedRow, FixOptions, IsintegOptions, PatchReport, UnreadTable, dump_store, patch_store,
 };
-use crate::progress::Silent;
 use crate::storage::RealDisk;
 
 const NOBODY: &str = "isinteg -patch changes the database and there is no terminal to ask on: give --yes, or --dry-run";
@@ -102,7 +101,10 @@ pub(super) fn patch(
         );
         yes || ask_or_read(NOBODY, &question)
     };
-    match patch_store(options, fix, &agree, &RealDisk, &Silent) {
+    let live = session.live(path);
+    let patched = patch_store(options, fix, &agree, &RealDisk, &live);
+    drop(live);
+    match patched {
         Ok(report) => {
             let cancelled = report.why_not.as_deref() == Some("cancelled");
             let status = match report.amended {

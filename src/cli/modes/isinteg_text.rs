@@ -144,8 +144,8 @@ pub(super) fn summary(report: &IsintegReport, width: usize) -> Vec<String> {
     lines
 }
 
-/// What a fix did to the files.
-pub(super) fn changes(report: &IsintegReport) -> Vec<String> {
+/// What a fix did to the files, and what it left.
+pub(super) fn changes(report: &IsintegReport, trusts: bool) -> Vec<String> {
     let mut lines = Vec::new();
     if !report.fixing {
         return lines;
@@ -178,12 +178,18 @@ pub(super) fn changes(report: &IsintegReport) -> Vec<String> {
             "Left: {} error(s), {} warning(s).",
             left.errors, left.warnings
         ));
+        if !trusts {
+            lines.push(
+                "What rests on inferred facts is fixed with --trust-profile only; add --dry-run to see what it would do."
+                    .to_owned(),
+            );
+        }
     }
     lines
 }
 
 /// The report.
-pub(super) fn layout(report: &IsintegReport, verbose: bool) -> Layout {
+pub(super) fn layout(report: &IsintegReport, verbose: bool, trusts: bool) -> Layout {
     let mut out = Layout::new();
     for line in remarks(report) {
         out.text(line);
@@ -213,7 +219,7 @@ pub(super) fn layout(report: &IsintegReport, verbose: bool) -> Layout {
     for line in summary(report, 32) {
         out.text(line);
     }
-    let changes = changes(report);
+    let changes = changes(report, trusts);
     if !changes.is_empty() {
         out.blank();
     }

@@ -20,9 +20,11 @@ use crate::log::verify::directory_of;
 use crate::ops::log_checks::StreamCheck;
 use crate::ops::log_records::{RecordPlace, RecordSink, Tally, walk};
 use crate::ops::logs::{
-    GenerationRange, LogVisit, LogVisitor, Quiet, StreamEntry, StreamReport, read_log, read_stream,
+    GenerationRange, LogVisit, LogVisitor, Quiet, StreamEntry, StreamReport, read_log,
+    read_stream_watched,
 };
 use crate::problem::Finding;
+use crate::progress::{Left, Progress as _};
 
 /// The options of a run.
 #[derive(Debug, Clone, Copy, Default)]
@@ -93,11 +95,14 @@ fn write_csv<'a>(
         Err(error) => return failed(session, error),
     };
     for path in paths {
+        let live = session.live(path);
+        live.leaves(Left::Unfinished { file });
         if let Some(base) = stream_base(path) {
             session.eseutil(&format!(
                 "\nVerifying log files...\n     Base name: {base}\n"
             ));
-            match read_stream(directory_of(path), base, range, &mut writer) {
+            let read = read_stream_watched(directory_of(path), base, range, &mut writer, &live);
+            match read {
                 Ok(report) => session.report(path, report.jet, &report.findings, &report, || {
                     layout(&report)
                 }),
@@ -201,21 +206,28 @@ fn dump(session: &mut Session, path: &Path, base: &str, options: Options) {
     }
     let dir = directory_of(path);
     let wanted = options.wanted;
+    let watch = match live || options.json_records(session) {
+        true => session.live_while_printing(path),
+        false => session.live(path),
+    };
+    let read =
+        |visitor: &mut dyn LogVisitor| read_stream_watched(dir, base, range, visitor, &watch);
     let report = if live {
         let mut printer = Printer::new(wanted, true);
-        let report = read_stream(dir, base, range, &mut printer);
+        let report = read(&mut printer);
         printer.flush();
         report
     } else if options.json_records(session) {
         let mut printer = JsonPrinter::new(wanted.deep);
-        let report = read_stream(dir, base, range, &mut printer);
+        let report = read(&mut printer);
         printer.flush();
         report
     } else if wanted.records || wanted.deep {
-        read_stream(dir, base, range, &mut Counter::new(wanted, wanted.records))
+        read(&mut Counter::new(wanted, wanted.records))
     } else {
-        read_stream(dir, base, range, &mut Quiet)
+        read(&mut Quiet)
     };
+    drop(watch);
     match report {
         Ok(report) => session.report(path, report.jet, &report.findings, &report, || {
             let mut out = if live {

@@ -8,7 +8,7 @@ use clap::ArgMatches;
 use super::files;
 use crate::cli::exit::ExitStatus;
 use crate::cli::layout::Layout;
-use crate::cli::progress::EseutilBar;
+use crate::cli::progress::{Both, StageBars};
 use crate::cli::session::{Format, Session};
 use crate::error::{Error, Trouble};
 use crate::format::ids::Generation;
@@ -16,7 +16,6 @@ use crate::format::stamp::{Lgpos, LogTime};
 use crate::jet::JetError;
 use crate::ops::recover::{DatabaseReport, Places, RecoverOptions, RecoverReport, recover_files};
 use crate::problem::Finding;
-use crate::progress::{Progress, Silent};
 
 /// Width of the labels at the head.
 const LABEL: usize = 21;
@@ -41,9 +40,10 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         };
         session.eseutil(&head(matches, &options));
         let eseutil = session.format == Format::Eseutil;
-        let bar = EseutilBar::new("Restore");
-        let progress: &dyn Progress = if eseutil { &bar } else { &Silent };
-        match recover_files(&options, progress) {
+        let shown = Both(session.live(path), StageBars::new("Restore", eseutil));
+        let recovered = recover_files(&options, &shown);
+        drop(shown);
+        match recovered {
             Ok(report) => {
                 session.report(path, report.jet, &report.findings, &report, || {
                     layout(&report)

@@ -9,13 +9,14 @@ use super::recover::{now, told};
 use super::{files, page_size, repair_text};
 use crate::check::CheckReport;
 use crate::cli::exit::ExitStatus;
-use crate::cli::progress::{EseutilBar, LiveBar, StageBars};
+use crate::cli::live::Live;
+use crate::cli::progress::{Both, StageBars};
 use crate::cli::session::{Format, Session, write_out};
 use crate::error::Error;
 use crate::jet::JetError;
 use crate::ops::identify;
 use crate::ops::repair::{Outcome, RepairFileOptions, Stage, Stages, repair_file};
-use crate::progress::Progress;
+use crate::progress::{Left, Progress, Task};
 
 /// How the mode is named where there is nobody to ask.
 const MODE: &str =
@@ -40,8 +41,10 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         if !options.dry_run && is_there(path) && !asked.before() {
             return ExitStatus::Cancelled;
         }
-        let shown = Shown::new(session.format, asked);
-        match repair_file(&options, &shown) {
+        let shown = Shown::new(&session, path, asked);
+        let repaired = repair_file(&options, &shown);
+        drop(shown);
+        match repaired {
             Ok(report) if report.outcome == Outcome::Cancelled => return ExitStatus::Cancelled,
             Ok(report) => {
                 if let Some(prefix) = matches.get_one::<String>("report") {
@@ -134,28 +137,26 @@ impl Consent {
 
 /// What is shown meanwhile.
 struct Shown {
-    format: Format,
+    eseutil: bool,
     consent: Consent,
-    bars: StageBars,
+    bars: Both<Live, StageBars>,
 }
 
 impl Shown {
-    fn new(format: Format, consent: Consent) -> Self {
+    fn new(session: &Session, path: &Path, consent: Consent) -> Self {
+        let eseutil = session.format == Format::Eseutil;
+        let bars = StageBars::new("Scanning", eseutil);
         Self {
-            format,
+            eseutil,
             consent,
-            bars: StageBars::new(move || match format {
-                Format::Eseutil => Some(Box::new(EseutilBar::new("Scanning"))),
-                Format::Table => Some(Box::new(LiveBar::new())),
-                Format::Json => None,
-            }),
+            bars: Both(session.live(path), bars),
         }
     }
 }
 
 impl Progress for Shown {
-    fn start(&self, total: u64) {
-        self.bars.start(total);
+    fn start(&self, task: Task) {
+        self.bars.start(task);
     }
 
     fn advance(&self, amount: u64) {
@@ -165,11 +166,15 @@ impl Progress for Shown {
     fn finish(&self) {
         self.bars.finish();
     }
+
+    fn leaves(&self, left: Left<'_>) {
+        self.bars.leaves(left);
+    }
 }
 
 impl Stages for Shown {
     fn stage(&self, stage: Stage) {
-        if self.format == Format::Eseutil {
+        if self.eseutil {
             write_out(&repair_text::stage(stage));
         }
     }

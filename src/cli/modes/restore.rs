@@ -11,7 +11,7 @@ use super::restore_text::{
 use super::{files, recover, restore_text};
 use crate::cli::exit::ExitStatus;
 use crate::cli::layout::Layout;
-use crate::cli::progress::EseutilBar;
+use crate::cli::progress::{Both, StageBars};
 use crate::cli::session::{Format, Session};
 use crate::error::{Error, Trouble};
 use crate::format::restore_env::RestoreEnvironment;
@@ -20,7 +20,6 @@ use crate::ops::restore::{
     Description, PlayForward, RestoreOptions, RestoreReport, describe as describe_set,
     restore_files, write_environment,
 };
-use crate::progress::{Progress, Silent};
 
 /// Width of the labels of the result, as of a recovery.
 const RESULT_LABEL: usize = 21;
@@ -49,9 +48,9 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
             first + &restore_log_file(&folder, COMPLETE_WIDTH) + &dump.eseutil() + &head(&options)
         };
         let mut begun = |environment: &RestoreEnvironment| session.eseutil(&print(environment));
-        let bar = EseutilBar::new("Restore");
-        let progress: &dyn Progress = if eseutil { &bar } else { &Silent };
-        let done = restore_files(&options, &mut begun, progress);
+        let shown = Both(session.live(&path), StageBars::new("Restore", eseutil));
+        let done = restore_files(&options, &mut begun, &shown);
+        drop(shown);
         match done {
             Ok(report) => {
                 let recovery = &report.recovery;

@@ -10,7 +10,7 @@ use super::{files, page_size, refused_access};
 use crate::cli::exit::ExitStatus;
 use crate::cli::session::{Format, Session};
 use crate::jet::JetError;
-use crate::ops::space_dump::{CountPages, SpaceDump, SpaceOptions, dump_space};
+use crate::ops::space_dump::{CountPages, SpaceDump, SpaceOptions, dump_space_watched};
 
 pub fn run(matches: &ArgMatches) -> ExitStatus {
     let spec = matches.get_one::<String>("fields").map(String::as_str);
@@ -51,7 +51,10 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
 }
 
 fn dump(session: &mut Session, path: &Path, options: &SpaceOptions, shown: &Shown) {
-    match dump_space(path, options) {
+    let live = session.live(path);
+    let dumped = dump_space_watched(path, options, &live);
+    drop(live);
+    match dumped {
         Ok(report) => {
             let name = path.display().to_string();
             session.eseutil(&file_information(

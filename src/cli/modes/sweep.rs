@@ -10,13 +10,13 @@ use serde::Serialize;
 use super::{files, plain_failure, sweep_text};
 use crate::cli::escape::escape;
 use crate::cli::exit::ExitStatus;
-use crate::cli::progress::FileCount;
 use crate::cli::session::{Format, Session, write_escaped};
 use crate::error::Error;
 use crate::jet::JetError;
 use crate::ops::survey::group::{Group, Verdict};
 use crate::ops::survey::record::{Depth, Facts, FileRecord, Kind, Role};
 use crate::ops::sweep::{Counts, Merged, Shard, SweepOptions, SweepReport, merge, sweep};
+use crate::progress::{Progress as _, Task};
 
 /// What a line is about.
 #[derive(Serialize)]
@@ -85,14 +85,15 @@ fn options(matches: &ArgMatches) -> Result<SweepOptions, String> {
 }
 
 fn walk(session: &mut Session, options: &SweepOptions) {
-    let progress = FileCount::new();
+    let live = session.live(&options.roots[0]);
+    live.start(Task::things("looking", 0, "files"));
     let shown = Mutex::new(&mut *session);
     let mut show = |record: &FileRecord| {
         let mut session = shown.lock().unwrap_or_else(PoisonError::into_inner);
-        progress.aside(|| file(&mut session, record));
+        live.aside(|| file(&mut session, record));
     };
-    let result = sweep(options, &progress, &mut show);
-    progress.finish();
+    let result = sweep(options, &live, &mut show);
+    drop(live);
     match result {
         Ok(report) => end(session, options, &report),
         Err(error) => failed(session, options, &error),

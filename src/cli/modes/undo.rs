@@ -1,14 +1,19 @@
 //! `undo`.
 
+use std::path::{Path, PathBuf};
+
 use clap::ArgMatches;
 
 use super::{files, plain_failure};
 use crate::cli::exit::ExitStatus;
 use crate::cli::layout::Layout;
 use crate::cli::session::Session;
+use crate::error::Error;
 use crate::format::undofile::{UndoPlan, UndoStatus};
+use crate::ops::survey::group::quoted;
 use crate::ops::undo::{
-    AsideOutcome, UndoAction, UndoOptions, UndoOutcome, UndoReport, UndoneFile, undo_file,
+    AsideOutcome, UndoAction, UndoOptions, UndoOutcome, UndoReport, UndoneFile, undo_file_watched,
+    undo_files_of,
 };
 
 pub fn run(matches: &ArgMatches) -> ExitStatus {
@@ -21,14 +26,68 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
     let force = matches.get_flag("force");
     let mut session = Session::new("undo", matches);
     session.head("UNDO");
+    let options = UndoOptions { action, force };
     for path in files(matches) {
-        session.eseutil(&format!("      Undo file: {}\n\n", path.display()));
-        match undo_file(path, UndoOptions { action, force }) {
-            Ok(report) => session.report(path, report.jet(), &[], &report, || layout(&report)),
+        // What is to go is to be named.
+        let found = match action {
+            UndoAction::Discard => Ok(None),
+            _ => undo_files_of(path),
+        };
+        match found {
+            Ok(None) => {
+                one(&mut session, path, options);
+            }
+            Ok(Some(found)) => several(&mut session, path, &found, options),
             Err(error) => plain_failure(&mut session, path, &error),
         }
     }
     session.close()
+}
+
+/// True when there was something to take back.
+fn one(session: &mut Session, path: &Path, options: UndoOptions) -> bool {
+    session.eseutil(&format!("      Undo file: {}\n\n", path.display()));
+    let live = session.live(path);
+    let done = undo_file_watched(path, options, &live);
+    drop(live);
+    match done {
+        Ok(report) => {
+            session.report(path, report.jet(), &[], &report, || layout(&report));
+            matches!(
+                report.undo_status,
+                UndoStatus::Sealed | UndoStatus::Complete
+            )
+        }
+        Err(error) => {
+            plain_failure(session, path, &error);
+            false
+        }
+    }
+}
+
+/// The undo files of a database or folder, the newest first. Nothing is restored: of several that build on one another the
+/// order matters, so each is to be named.
+fn several(session: &mut Session, of: &Path, found: &[PathBuf], options: UndoOptions) {
+    if found.is_empty() {
+        let path = of.to_owned();
+        return plain_failure(session, of, &Error::NoUndoFile { path });
+    }
+    let action = match options.action {
+        UndoAction::DryRun => UndoAction::DryRun,
+        _ => UndoAction::List,
+    };
+    let mut newest = None;
+    for path in found {
+        let is_due = one(session, path, UndoOptions { action, ..options });
+        newest = newest.or(is_due.then_some(path));
+        session.eseutil("\n");
+    }
+    if let Some(newest) = newest {
+        let newest = quoted(&newest.to_string_lossy());
+        session.eseutil(&format!(
+            "The newest comes first, and is to be taken back first: exutil undo {newest}\n"
+        ));
+    }
 }
 
 const LABEL: usize = 15;

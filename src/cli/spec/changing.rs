@@ -171,7 +171,8 @@ pub(super) const UNDO: ModeSpec = ModeSpec {
         nothing is written, unless --force is given. The undo file stays, marked as restored. Can \
         be interrupted itself and run again. Files are looked for below the folder of the undo file, \
         if they were there, so that a folder may be moved as a whole. Use only undo files that you trust: \
-        they name the files that are written.",
+        they name the files that are written. For a database or folder in the place of an undo file its undo files are \
+        listed, the newest first, which is to be taken back first; nothing is changed then.",
     files: "FILE",
     example: "exutil undo E00.undo --dry-run\n    What would be restored, and whether it can be; nothing is changed.",
     options: &[

@@ -234,6 +234,19 @@ pub fn orphaned_long_values_name(objid: Objid) -> String {
     format!("orphaned-long-values-{objid}")
 }
 
+/// The name, with a number behind it if an earlier repair has given it away; a defragmentation numbers objects anew, so
+/// that names of recovered tables say nothing of who has which number now. `is_taken` is asked with names in upper case.
+#[must_use]
+pub fn free_name(name: String, is_taken: impl Fn(&str) -> bool) -> String {
+    let mut free = name.clone();
+    let mut number = 2_u32;
+    while is_taken(&free.to_ascii_uppercase()) {
+        free = format!("{name}-{number}");
+        number += 1;
+    }
+    free
+}
+
 /// The catalog's rows, in the order of their keys, for a table with the records that were seen. It has no index: its
 /// nodes keep the keys that they have.
 ///

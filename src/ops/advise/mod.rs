@@ -17,6 +17,7 @@ use super::survey::record::{Depth, FileRecord};
 use super::sweep::{SweepOptions, Watch, sweep};
 use crate::error::Result;
 use crate::format::stamp::LogTime;
+use crate::progress::Progress;
 
 pub use prove::Proof;
 
@@ -112,11 +113,15 @@ pub struct Advice {
     pub groups: Vec<GroupAdvice>,
 }
 
-/// Looks at a folder and says what to do.
+/// Looks at a folder and says what to do. `watch` hears of its files, `progress` of what is tried out.
 ///
 /// # Errors
 /// [`crate::error::Error::Io`] when the folder is not there.
-pub fn advise(options: &AdviseOptions, watch: &dyn Watch) -> Result<Advice> {
+pub fn advise(
+    options: &AdviseOptions,
+    watch: &dyn Watch,
+    progress: &dyn Progress,
+) -> Result<Advice> {
     let folder = match options.folder.parent() {
         Some(parent) if options.folder.is_file() => {
             if parent.as_os_str().is_empty() {
@@ -142,7 +147,7 @@ pub fn advise(options: &AdviseOptions, watch: &dyn Watch) -> Result<Advice> {
         .map(|group| {
             let mut advice = of_group(group, &files);
             if options.prove {
-                advice.proof = prove::prove(&advice, &files, options.now);
+                advice.proof = prove::prove(&advice, &files, options.now, progress);
             }
             advice
         })

@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{GroupAdvice, Way};
+use crate::check::CheckReport;
 use crate::error::Result;
 use crate::format::ids::PageSize;
 use crate::format::stamp::LogTime;
 use crate::jet::JetError;
 use crate::ops::recover::{DatabaseReport, Places, RecoverOptions, RecoverReport, recover_files};
-use crate::ops::repair::{Outcome, RepairFileOptions, repair_file};
+use crate::ops::repair::{Outcome, RepairFileOptions, Stage, Stages, repair_file};
 use crate::ops::restore::{PlayForward, RestoreOptions, restore_files};
 use crate::ops::survey::group::{Group, RecoveryPlan};
 use crate::ops::survey::record::{Facts, FileRecord};
-use crate::progress::Silent;
+use crate::progress::{Left, Progress, Task};
 
 /// What a dry run came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -45,15 +46,50 @@ impl Proof {
     }
 }
 
-pub(super) fn prove(advice: &GroupAdvice, files: &[FileRecord], now: LogTime) -> Option<Proof> {
+/// Nobody is asked, and only how far it is counts.
+struct Tried<'p>(&'p dyn Progress);
+
+impl Progress for Tried<'_> {
+    fn start(&self, task: Task) {
+        self.0.start(task);
+    }
+
+    fn advance(&self, amount: u64) {
+        self.0.advance(amount);
+    }
+
+    fn finish(&self) {
+        self.0.finish();
+    }
+
+    fn leaves(&self, left: Left<'_>) {
+        self.0.leaves(left);
+    }
+}
+
+impl Stages for Tried<'_> {
+    fn stage(&self, _stage: Stage) {}
+
+    fn proceed(&self, _check: &CheckReport) -> bool {
+        true
+    }
+}
+
+pub(super) fn prove(
+    advice: &GroupAdvice,
+    files: &[FileRecord],
+    now: LogTime,
+    progress: &dyn Progress,
+) -> Option<Proof> {
     let group = &advice.group;
     match advice.way {
-        Way::Recover | Way::RecoverWithLoss => {
-            Some(Proof::of("r", recovery(group.recovery.as_ref()?, now)))
-        }
+        Way::Recover | Way::RecoverWithLoss => Some(Proof::of(
+            "r",
+            recovery(group.recovery.as_ref()?, now, progress),
+        )),
         Way::Restore => {
             let step = group.next.iter().find(|step| step.mode == "cc")?;
-            Some(Proof::of("cc", restore(&step.about, group, now)))
+            Some(Proof::of("cc", restore(&step.about, group, now, progress)))
         }
         Way::Repair => {
             let step = group.next.iter().find(|step| step.mode == "p")?;
@@ -65,7 +101,10 @@ pub(super) fn prove(advice: &GroupAdvice, files: &[FileRecord], now: LogTime) ->
                         Some(Facts::Pages { page_size }) => Some(page_size),
                         _ => None,
                     });
-            Some(Proof::of("p", repair(Path::new(&step.about), size, now)))
+            Some(Proof::of(
+                "p",
+                repair(Path::new(&step.about), size, now, progress),
+            ))
         }
         Way::Nothing | Way::Find | Way::Copy | Way::Backup => None,
     }
@@ -75,7 +114,11 @@ fn folder(path: &str) -> PathBuf {
     PathBuf::from(if path.is_empty() { "." } else { path })
 }
 
-fn recovery(plan: &RecoveryPlan, now: LogTime) -> Result<(JetError, String)> {
+fn recovery(
+    plan: &RecoveryPlan,
+    now: LogTime,
+    progress: &dyn Progress,
+) -> Result<(JetError, String)> {
     let places = match plan.folder() {
         Some(one) => Places::In(one.into()),
         // The logs know them by the last part of their names.
@@ -104,10 +147,15 @@ fn recovery(plan: &RecoveryPlan, now: LogTime) -> Result<(JetError, String)> {
         truncate_logs: false,
         now,
     };
-    recover_files(&options, &Silent).map(|report| came_to(&report))
+    recover_files(&options, progress).map(|report| came_to(&report))
 }
 
-fn restore(dir: &str, group: &Group, now: LogTime) -> Result<(JetError, String)> {
+fn restore(
+    dir: &str,
+    group: &Group,
+    now: LogTime,
+    progress: &dyn Progress,
+) -> Result<(JetError, String)> {
     let forward = match &group.play_forward {
         Some(logs) => PlayForward::From(folder(logs)),
         None => PlayForward::Unsaid,
@@ -127,7 +175,7 @@ fn restore(dir: &str, group: &Group, now: LogTime) -> Result<(JetError, String)>
         keep_undo: true,
         now,
     };
-    restore_files(&options, &mut |_| {}, &Silent).map(|report| came_to(&report.recovery))
+    restore_files(&options, &mut |_| {}, progress).map(|report| came_to(&report.recovery))
 }
 
 fn came_to(report: &RecoverReport) -> (JetError, String) {
@@ -140,7 +188,12 @@ fn came_to(report: &RecoverReport) -> (JetError, String) {
     (report.jet, text)
 }
 
-fn repair(path: &Path, page_size: Option<PageSize>, now: LogTime) -> Result<(JetError, String)> {
+fn repair(
+    path: &Path,
+    page_size: Option<PageSize>,
+    now: LogTime,
+    progress: &dyn Progress,
+) -> Result<(JetError, String)> {
     let options = RepairFileOptions {
         path: path.to_owned(),
         page_size,
@@ -154,7 +207,7 @@ fn repair(path: &Path, page_size: Option<PageSize>, now: LogTime) -> Result<(Jet
         keep_undo: true,
         now,
     };
-    let report = repair_file(&options, &Silent)?;
+    let report = repair_file(&options, &Tried(progress))?;
     let text = match report.outcome {
         Outcome::Sound => {
             "nothing is damaged: the pages are whole, only what the logs hold is missing".to_owned()

@@ -93,7 +93,7 @@ pub fn amend(
     progress: &dyn Progress,
 ) -> Result<AmendReport> {
     let (place, left) = places(options, disk)?;
-    let (undo_path, taken_back) = left.take_back(disk)?;
+    let (undo_path, taken_back) = left.take_back(disk, progress)?;
     // Made so early because it is locked: who finds it knows that this run is alive.
     let writer = UndoWriter::create(disk, &undo_path, left.operation())?;
     place.clear()?;
@@ -123,9 +123,14 @@ pub fn may_amend(options: &AmendOptions, disk: &dyn Disk, progress: &dyn Progres
 ///
 /// # Errors
 /// What the disk gives; -1032 when another run is at work.
-pub fn take_back(options: &AmendOptions, disk: &dyn Disk) -> Result<Vec<PathBuf>> {
+pub fn take_back(
+    options: &AmendOptions,
+    disk: &dyn Disk,
+    progress: &dyn Progress,
+) -> Result<Vec<PathBuf>> {
     let (_, left) = places(options, disk)?;
-    left.take_back(disk).map(|(_, taken_back)| taken_back)
+    left.take_back(disk, progress)
+        .map(|(_, taken_back)| taken_back)
 }
 
 fn places<'d>(options: &AmendOptions, disk: &'d dyn Disk) -> Result<(Place<'d>, Leftovers)> {
@@ -172,14 +177,14 @@ impl<'j> Job<'j> {
             db.path(),
             "make room, or name another disk for the temporary file",
         )?;
-        let temp = self.place.create_temp()?;
+        let temp = self.place.create_temp(self.progress)?;
         let written = self.write(&inventory, temp.storage())?;
         self.require_all(&written)?;
         self.report.note(&written);
         if self.report.rows_changed + self.report.rows_removed == 0 {
             return Ok(());
         }
-        let temp = self.place.beside(temp)?;
+        let temp = self.place.beside(temp, self.progress)?;
         let disk = self.place.disk();
         // What is checked is in memory still, while the disk takes it.
         let (synced, checked) = rayon::join(|| temp.sync(), || self.check(disk, temp.path()));
@@ -192,7 +197,9 @@ impl<'j> Job<'j> {
             new_file,
             original,
             undo_file,
-        } = self.place.put(temp, Some(writer), self.options.keep_undo)?;
+        } = self
+            .place
+            .put(temp, Some(writer), (self.options.keep_undo, self.progress))?;
         self.report.new_file = Some(NewFile {
             path: new_file,
             last_page: written.rebuilt.last_page,

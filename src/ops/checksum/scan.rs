@@ -16,7 +16,7 @@ use crate::format::page::Page;
 use crate::format::trailer::Trailer;
 use crate::jet::JetError;
 use crate::problem::{Finding, Place, Problem};
-use crate::progress::Progress;
+use crate::progress::{Progress, Task};
 use crate::storage::{PageFault, Pages, Storage};
 
 /// Bytes that a worker reads at once: small enough to stay in the processor's second-level cache
@@ -130,7 +130,8 @@ pub(super) fn run<S: Storage + ?Sized>(
     let chunk_pages = (CHUNK_BYTES / pages.size().bytes()) as u64;
     let next = AtomicU64::new(range.start);
     let all = Mutex::new(Outcome::default());
-    progress.start(range.end - range.start);
+    let count = range.end - range.start;
+    progress.start(Task::pages("checking", count, pages.size().bytes()));
     rayon::scope(|scope| {
         for _ in 0..rayon::current_num_threads() {
             scope.spawn(|_| {

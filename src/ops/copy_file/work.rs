@@ -17,7 +17,7 @@ use crate::format::filekind::{FileKind, identify};
 use crate::format::ids::PageSize;
 use crate::jet::JetError;
 use crate::log::verify::{HeaderFault, check_storage};
-use crate::progress::Progress;
+use crate::progress::{Left, Progress, Task};
 use crate::storage::{Disk, Storage};
 
 /// So many bytes are copied between two saves of the map: what a kill can cost.
@@ -34,8 +34,10 @@ pub fn run(options: &CopyOptions, disk: &dyn Disk, progress: &dyn Progress) -> R
             Begin::Part(target, map) => (target, map, false),
             Begin::Finished(target, map) => (target, map, true),
         };
+    progress.leaves(left(options, &names, &map));
     let mut work = Work {
         options,
+        progress,
         disk,
         names: &names,
         source: source.as_ref(),
@@ -48,7 +50,7 @@ pub fn run(options: &CopyOptions, disk: &dyn Disk, progress: &dyn Progress) -> R
         unsaved: 0,
         sync_failed: false,
     };
-    match work.go(progress) {
+    match work.go() {
         Ok(mut report) => {
             if report.outcome == CopyOutcome::Incomplete {
                 work.give_up();
@@ -65,8 +67,23 @@ pub fn run(options: &CopyOptions, disk: &dyn Disk, progress: &dyn Progress) -> R
     }
 }
 
+/// What a run leaves that ends now. Of a map it is what was in it when it was saved.
+fn left<'a>(options: &CopyOptions, names: &'a Names, map: &CopyMap) -> Left<'a> {
+    let file = names.part.as_path();
+    if options.resume {
+        Left::Kept {
+            file,
+            done: map.finished.bytes(),
+            total: map.source.bytes,
+        }
+    } else {
+        Left::Unfinished { file }
+    }
+}
+
 struct Work<'a> {
     options: &'a CopyOptions,
+    progress: &'a dyn Progress,
     disk: &'a dyn Disk,
     names: &'a Names,
     source: &'a dyn Storage,
@@ -85,15 +102,16 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn go(&mut self, progress: &dyn Progress) -> Result<CopyReport> {
+    fn go(&mut self) -> Result<CopyReport> {
+        let progress = self.progress;
         if !self.finished {
             let sized = self.target.file.set_len(self.id.bytes);
             sized.map_err(|error| Error::io(&self.target.path, "change the length of", error))?;
         }
         let (kind, page_size) = self.identify()?;
         let mut verifier = self.verifier(kind, page_size)?;
-        progress.start(self.id.bytes);
-        self.copy(verifier.as_mut(), progress)?;
+        progress.start(Task::bytes("copying", self.id.bytes));
+        self.copy(verifier.as_mut())?;
         let now = SourceId::of(&self.options.source, self.source)?;
         if !self.finished && !now.is_same(&self.id) {
             return Err(Error::Copy {
@@ -245,7 +263,7 @@ impl Work<'_> {
         }
     }
 
-    fn copy(&mut self, mut verifier: Option<&mut Verifier>, progress: &dyn Progress) -> Result<()> {
+    fn copy(&mut self, mut verifier: Option<&mut Verifier>) -> Result<()> {
         let len = self.id.bytes;
         let mut buffer = vec![0; CHUNK.min(usize::try_from(len).unwrap_or(CHUNK))];
         let mut at = 0;
@@ -261,7 +279,7 @@ impl Work<'_> {
                     verifier.chunk(at, buffer, &self.map);
                 }
             }
-            progress.advance(range.end - at);
+            self.progress.advance(range.end - at);
             at = range.end;
         }
         Ok(())
@@ -310,6 +328,8 @@ impl Work<'_> {
         self.sync()?;
         self.map.save(self.disk, self.names)?;
         self.unsaved = 0;
+        self.progress
+            .leaves(left(self.options, self.names, &self.map));
         Ok(())
     }
 
@@ -340,10 +360,12 @@ impl Work<'_> {
             }
             // Somebody may have made one since.
             prepare::check_free(self.options, self.disk, self.names)?;
+            self.progress.leaves(Left::Changing { undo: None });
             self.disk.rename(&self.names.part, &self.names.dest)?;
             self.finished = true;
         }
         let synced = self.disk.sync_dir(dir);
+        self.progress.leaves(Left::Changed { undo: None });
         synced.map_err(|error| Error::Copy {
             path: self.options.dest.clone(),
             jet: error.jet(),

@@ -337,7 +337,7 @@ impl<'j> Job<'j> {
         let temp = if self.options.keep_temp {
             temp
         } else {
-            self.place.beside(temp)?
+            self.place.beside(temp, self.stages)?
         };
         let size = self.source.db.page_size();
         let header = rebuild::header_of(header, size, &written.rebuilt);

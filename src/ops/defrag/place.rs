@@ -14,6 +14,7 @@ use crate::format::flushmap::PAGE;
 use crate::jet::JetError;
 use crate::ops::identify::identify;
 use crate::ops::temp_file::{Space, TempFile, copy_all, folder, same_folder, space, with_ending};
+use crate::progress::{Left, Progress};
 use crate::storage::Disk;
 
 /// What temporary files are called, but for the number of the process. [cli facts 1.1]
@@ -150,11 +151,11 @@ impl<'p> Place<'p> {
     }
 
     /// The new file in the folder where it will stay.
-    pub fn beside(&self, temp: TempFile<'p>) -> Result<TempFile<'p>> {
+    pub fn beside(&self, temp: TempFile<'p>, progress: &dyn Progress) -> Result<TempFile<'p>> {
         if self.in_place() {
             return Ok(temp);
         }
-        temp.moved(self.waiting(), &self.database)
+        temp.moved(self.waiting(), &self.database, progress)
     }
 
     /// Gives the new file, which is durable, its place, and its flush map the one beside.
@@ -167,9 +168,11 @@ impl<'p> Place<'p> {
     ) -> Result<()> {
         let disk = self.disk;
         if let Some(backup) = &self.backup {
-            self.name_backup(backup)?;
+            stages.leaves(Left::Unfinished { file: backup });
+            self.name_backup(backup, stages)?;
         }
         stages.stage(&Stage::Moving(self.temp.clone(), self.shown.clone()));
+        stages.leaves(Left::Changing { undo: None });
         if let Err(error) = disk.rename(temp.path(), &self.database) {
             // The original has its own name still: it needs no other.
             if let Some(backup) = &self.backup {
@@ -178,6 +181,7 @@ impl<'p> Place<'p> {
             return Err(error);
         }
         temp.keep();
+        stages.leaves(Left::Changed { undo: None });
         stages.stage(&Stage::Moved);
         report.backup.clone_from(&self.backup);
         report.new_file = Some(self.shown.clone());
@@ -232,7 +236,7 @@ impl<'p> Place<'p> {
     }
 
     /// Gives the original a second name, durably; if that does not go well, it has none.
-    fn name_backup(&self, backup: &Path) -> Result<()> {
+    fn name_backup(&self, backup: &Path, progress: &dyn Progress) -> Result<()> {
         let disk = self.disk;
         match disk.hard_link(&self.database, backup) {
             Err(Error::Io { source, .. })
@@ -245,7 +249,8 @@ impl<'p> Place<'p> {
                 let part = with_ending(backup, WAITING);
                 let copy = TempFile::take_over(disk, part, &self.database)?;
                 let from = disk.open(&self.database)?;
-                copy_all(from.as_ref(), copy.storage(), (&self.database, copy.path()))?;
+                let paths = (self.database.as_path(), copy.path());
+                copy_all(from.as_ref(), copy.storage(), paths, progress)?;
                 copy.sync()?;
                 disk.rename(copy.path(), backup)?;
                 copy.keep();

@@ -24,6 +24,7 @@ use crate::db::long_values::LongValues;
 use crate::format::ids::Pgno;
 use crate::format::page::{Node, Page};
 use crate::format::record::{Record, RecordLayout};
+use crate::progress::{Progress, Silent};
 use row::RowPlace;
 
 /// Receives the rows. Everything is borrowed: what is not written at once must be copied.
@@ -79,6 +80,7 @@ pub struct Summary {
 /// An export in progress.
 pub struct Exporter<'d> {
     db: &'d Database,
+    progress: &'d dyn Progress,
     deleted: bool,
     salvage: Salvage,
     summary: Summary,
@@ -92,12 +94,19 @@ impl<'d> Exporter<'d> {
     pub fn new(db: &'d Database, deleted: bool) -> Self {
         Self {
             db,
+            progress: &Silent,
             deleted,
             salvage: Salvage::default(),
             summary: Summary::default(),
             key: Vec::new(),
             buffer: Vec::new(),
         }
+    }
+
+    /// `progress` hears of each leaf that is read.
+    #[must_use]
+    pub fn watched(self, progress: &'d dyn Progress) -> Self {
+        Self { progress, ..self }
     }
 
     /// What was exported so far.
@@ -136,7 +145,10 @@ impl<'d> Exporter<'d> {
         let mut salvage = std::mem::take(&mut self.salvage);
         let tree = (table.root, table.objid);
         let done = for_each_leaf(self.db, tree, &mut salvage, &mut |leaf| match leaf {
-            Leaf::Page(pgno, page) => self.leaf(&export, (pgno, page), &mut long, sink),
+            Leaf::Page(pgno, page) => {
+                self.progress.advance(1);
+                self.leaf(&export, (pgno, page), &mut long, sink)
+            }
             Leaf::Lost(pgno, failure) => {
                 let reason = Reason::Page(failure.to_string());
                 self.lose(&Loss::of_table(table.name.clone(), pgno, reason), sink)

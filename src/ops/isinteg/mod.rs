@@ -116,6 +116,12 @@ impl IsintegOptions {
             temp: None,
         }
     }
+
+    /// Whether what rests on inferred facts is put right too.
+    #[must_use]
+    pub fn trusts_profile(&self) -> bool {
+        self.fix.as_ref().is_some_and(|fix| fix.trust_profile)
+    }
 }
 
 /// Tests a store, and puts it right if told to.
@@ -131,7 +137,7 @@ pub fn isinteg(
 ) -> Result<IsintegReport> {
     let fix = options.fix.as_ref();
     let taken_back = match fix {
-        Some(fix) if !fix.dry_run => take_back(&amend_options(options, fix), disk)?,
+        Some(fix) if !fix.dry_run => take_back(&amend_options(options, fix), disk, progress)?,
         _ => Vec::new(),
     };
     let db = open(options, disk)?;

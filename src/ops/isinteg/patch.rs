@@ -72,7 +72,7 @@ pub fn patch_store(
 ) -> Result<PatchReport> {
     let amending = amend_options(options, fix);
     if !fix.dry_run {
-        take_back(&amending, disk)?;
+        take_back(&amending, disk, progress)?;
     }
     let db = open(options, disk)?;
     let job = Job::new(options, &db, progress)?;

@@ -18,6 +18,7 @@ use crate::log::verify::{self, HeaderFault, LogCheck};
 use crate::ops::identify::{self, FileKind};
 use crate::ops::log_records::Tally;
 use crate::problem::{Finding, Place, Problem};
+use crate::progress::{Progress, Silent, Task};
 
 pub use report::{LogReport, LogTrouble, StreamEntry, StreamReport, Unread};
 pub use visit::{GenerationRange, LogVisit, LogVisitor, Quiet};
@@ -151,6 +152,20 @@ pub fn read_stream(
     range: GenerationRange,
     visitor: &mut dyn LogVisitor,
 ) -> Result<StreamReport> {
+    read_stream_watched(dir, base, range, visitor, &Silent)
+}
+
+/// The same; `progress` hears how far it is.
+///
+/// # Errors
+/// As [`read_stream`].
+pub fn read_stream_watched(
+    dir: &Path,
+    base: &str,
+    range: GenerationRange,
+    visitor: &mut dyn LogVisitor,
+    progress: &dyn Progress,
+) -> Result<StreamReport> {
     let mut logs = names::of_stream(dir, base).map_err(|error| Error::io(dir, "read", error))?;
     logs.retain(|name| range.holds(name.number));
     if logs.is_empty() {
@@ -165,6 +180,7 @@ pub fn read_stream(
         checkpoint: checkpoint_beside(&dir.join(&logs[0].file_name)),
         ..Walk::default()
     };
+    progress.start(Task::things("reading", logs.len() as u64, "logs"));
     for name in &logs {
         if let (LogNumber::Archived(number), Some(last)) = (name.number, walk.last_number)
             && number != last.next()
@@ -181,7 +197,9 @@ pub fn read_stream(
             walk.adjacent = false;
         }
         entries.push(walk.visit(dir, name, visitor));
+        progress.advance(1);
     }
+    progress.finish();
     let mut findings: Vec<_> = entries.iter().flat_map(entry_findings).collect();
     findings.extend(visitor.findings());
     let jet = entries

@@ -9,6 +9,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use super::closing::Closing;
 use super::image::Image;
 use crate::error::Result;
+use crate::ops::committing::commit;
+use crate::progress::{Progress, Task};
 use crate::recover::driver::Outcome;
 use crate::storage::Disk;
 use crate::undo::{Applier, UndoWriter};
@@ -36,13 +38,27 @@ impl<'a> Commit<'a> {
     }
 
     /// Saves, writes, and makes durable. Gives the undo file back, if it is kept.
-    pub fn run(&self, mut writer: UndoWriter<'a>, keep_undo: bool) -> Result<Option<PathBuf>> {
+    pub fn run(
+        &self,
+        mut writer: UndoWriter<'a>,
+        keep_undo: bool,
+        progress: &dyn Progress,
+    ) -> Result<Option<PathBuf>> {
+        let bytes = self.images.iter().map(Image::changed_bytes).sum();
+        let task = |doing| Task::bytes(doing, bytes).unseen();
+        progress.start(task("saving what will change"));
         // Dropped after an error, the undo file removes itself.
-        self.save(&mut writer)?;
-        writer.commit(keep_undo, |applier| self.write(applier))
+        self.save(&mut writer, progress)?;
+        progress.finish();
+        commit(writer, keep_undo, progress, |applier| {
+            progress.start(task("writing"));
+            self.write(applier, progress)?;
+            progress.finish();
+            Ok(())
+        })
     }
 
-    fn save(&self, writer: &mut UndoWriter<'_>) -> Result<()> {
+    fn save(&self, writer: &mut UndoWriter<'_>, progress: &dyn Progress) -> Result<()> {
         for image in &self.images {
             let path = image.path();
             if image.is_new() {
@@ -50,6 +66,7 @@ impl<'a> Commit<'a> {
                 hash.update(&image.headers(None)?);
                 image.each_page(|_, bytes| {
                     hash.update(bytes);
+                    progress.advance(bytes.len() as u64);
                     Ok(())
                 })?;
                 self.replace_or_create(writer, path, image.len(), hash.digest())?;
@@ -57,7 +74,10 @@ impl<'a> Commit<'a> {
             }
             let headers = image.headers(Some(&*self.disk.open(path)?))?;
             writer.save_range(path, 0, &headers)?;
-            image.each_page(|offset, bytes| writer.save_range(path, offset, bytes))?;
+            image.each_page(|offset, bytes| {
+                progress.advance(bytes.len() as u64);
+                writer.save_range(path, offset, bytes)
+            })?;
             writer.save_len(path, image.len())?;
         }
         for (path, bytes) in self.closing.each_file() {
@@ -87,7 +107,7 @@ impl<'a> Commit<'a> {
         }
     }
 
-    fn write(&self, applier: &mut Applier<'_>) -> Result<()> {
+    fn write(&self, applier: &mut Applier<'_>, progress: &dyn Progress) -> Result<()> {
         let mut headers = Vec::new();
         for image in &self.images {
             headers.push(if image.is_new() {
@@ -110,7 +130,10 @@ impl<'a> Commit<'a> {
                 // The headers are zero until all pages are there.
                 self.put(applier, path, Some(&[]))?;
             }
-            image.each_page(|offset, bytes| applier.write_range(path, offset, bytes))?;
+            image.each_page(|offset, bytes| {
+                progress.advance(bytes.len() as u64);
+                applier.write_range(path, offset, bytes)
+            })?;
             applier.set_len(path, image.len())?;
         }
         applier.sync_all()?;

@@ -12,6 +12,7 @@ use crate::format::logrec::{Record, RecordKind};
 use crate::log::generation::LoadedLog;
 use crate::log::names::find_any_case;
 use crate::ops::checkpoint::read_checkpoint;
+use crate::progress::{Progress, Task};
 use crate::recover::attach::{Places, last_part};
 use crate::recover::stream::LogStream;
 use crate::storage::{Disk, files_in, make_dir};
@@ -21,8 +22,17 @@ pub const PART: &str = ".exutil-part";
 /// Bytes copied at once.
 const CHUNK: usize = 1 << 20;
 
+/// Where is written, and who hears of it.
+type Watched<'a> = (&'a dyn Disk, &'a dyn Progress);
+
 /// Copies everything that the recovery reads into `to`, which must be empty or not there; the options for the copy.
-pub fn into(options: &RecoverOptions, to: &Path, disk: &dyn Disk) -> Result<RecoverOptions> {
+pub fn into(
+    options: &RecoverOptions,
+    to: &Path,
+    disk: &dyn Disk,
+    progress: &dyn Progress,
+) -> Result<RecoverOptions> {
+    let disk = (disk, progress);
     check_target(to)?;
     make_dir(to)?;
     let stream = LogStream::find(&options.log_dir, &options.base)?;
@@ -135,7 +145,7 @@ fn logged_paths(options: &RecoverOptions, stream: &LogStream) -> Vec<String> {
 /// Copies the databases that are where the log says, and notes where each of them is then. One that is not there is
 /// noted all the same: if the logs hold its creation it is made among the copies.
 fn copy_logged(
-    disk: &dyn Disk,
+    disk: Watched<'_>,
     logged: Vec<String>,
     to: &Path,
     copied: &mut Vec<(PathBuf, String)>,
@@ -173,9 +183,9 @@ fn name_of(path: &Path) -> &OsStr {
     path.file_name().unwrap_or_default()
 }
 
-fn copy(disk: &dyn Disk, from: &Path, to: &Path, name: &OsStr) -> Result<PathBuf> {
+fn copy((disk, progress): Watched<'_>, from: &Path, to: &Path, name: &OsStr) -> Result<PathBuf> {
     let target = to.join(name);
-    copy_file(disk, from, &target)?;
+    copy_file(disk, from, &target, progress)?;
     Ok(target)
 }
 
@@ -183,7 +193,12 @@ fn copy(disk: &dyn Disk, from: &Path, to: &Path, name: &OsStr) -> Result<PathBuf
 ///
 /// # Errors
 /// [`Error::Io`]; `AlreadyExists` when there is a file of that name.
-pub fn copy_file(disk: &dyn Disk, from: &Path, target: &Path) -> Result<()> {
+pub fn copy_file(
+    disk: &dyn Disk,
+    from: &Path,
+    target: &Path,
+    progress: &dyn Progress,
+) -> Result<()> {
     if disk.exists(target)? {
         let source = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
         return Err(Error::io(target, "create", source));
@@ -194,7 +209,7 @@ pub fn copy_file(disk: &dyn Disk, from: &Path, target: &Path) -> Result<()> {
     if disk.exists(&part)? {
         disk.remove(&part)?;
     }
-    let copied = fill(disk, from, &part).and_then(|()| disk.rename(&part, target));
+    let copied = fill(disk, from, &part, progress).and_then(|()| disk.rename(&part, target));
     if copied.is_err() {
         // What is left of it helps nobody; that it cannot be removed is not what went wrong.
         let _ = disk.remove(&part);
@@ -204,19 +219,23 @@ pub fn copy_file(disk: &dyn Disk, from: &Path, target: &Path) -> Result<()> {
     disk.sync_dir(dir.unwrap_or(Path::new(".")))
 }
 
-fn fill(disk: &dyn Disk, from: &Path, part: &Path) -> Result<()> {
+fn fill(disk: &dyn Disk, from: &Path, part: &Path, progress: &dyn Progress) -> Result<()> {
     let source = disk.open(from)?;
     let dest = disk.create(part)?;
     let read = |error| Error::io(from, "read", error);
     let write = |error| Error::io(part, "write", error);
+    progress.start(Task::bytes("copying", source.len().map_err(read)?).unseen());
     let mut buffer = vec![0; CHUNK];
     let mut at = 0;
     loop {
         let have = source.read_at(at, &mut buffer).map_err(read)?;
         if have == 0 {
-            return dest.sync().map_err(write);
+            let synced = dest.sync().map_err(write);
+            progress.finish();
+            return synced;
         }
         dest.write_at(at, &buffer[..have]).map_err(write)?;
+        progress.advance(have as u64);
         at += have as u64;
     }
 }

@@ -10,6 +10,7 @@ use super::{Places, RecoverOptions};
 use crate::error::{Error, Result, Trouble};
 use crate::format::undofile::{UNDO_MAGIC, UndoStatus};
 use crate::jet::JetError;
+use crate::progress::{Left, Progress};
 use crate::storage::{Disk, files_in};
 use crate::undo::{Glance, Settled, UndoFile, prepare, settle};
 
@@ -68,7 +69,11 @@ impl Leftovers {
     ///
     /// # Errors
     /// As [`settle`]; `PermissionDenied` when the other run is still alive.
-    pub fn take_back(&self, disk: &dyn Disk) -> Result<(PathBuf, Vec<PathBuf>)> {
+    pub fn take_back(
+        &self,
+        disk: &dyn Disk,
+        progress: &dyn Progress,
+    ) -> Result<(PathBuf, Vec<PathBuf>)> {
         self.refuse_others(disk)?;
         let mut taken_back = Vec::new();
         let mut note = |path: PathBuf, became: &Settled| {
@@ -78,7 +83,11 @@ impl Leftovers {
         };
         for (path, glance) in self.find(disk)? {
             if matches!(glance.status, UndoStatus::Sealed | UndoStatus::Unsealed) {
+                if glance.status == UndoStatus::Sealed {
+                    progress.leaves(Left::Changing { undo: Some(&path) });
+                }
                 let became = settle(disk, &path)?;
+                progress.leaves(Left::Unchanged);
                 note(path, &became);
             }
         }

@@ -51,6 +51,17 @@ impl<'a> Image<'a> {
         (u64::from(self.last.get()) + HEADER_PAGES) * self.size.bytes() as u64
     }
 
+    /// Bytes of the pages that change.
+    pub fn changed_bytes(&self) -> u64 {
+        let pool = &self.outcome.replay.pool;
+        let pages = if self.is_new() {
+            u64::from(self.last.get())
+        } else {
+            pool.changed(self.database.slot).len() as u64
+        };
+        pages * self.size.bytes() as u64
+    }
+
     /// The two headers, which lie at the start of the file. `old` is the file as it is, unless it is new.
     pub fn headers(&self, old: Option<&dyn Storage>) -> Result<Vec<u8>> {
         let size = self.size.bytes();

@@ -22,7 +22,7 @@ use crate::format::ids::PageSize;
 use crate::format::stamp::{Lgpos, LogTime};
 use crate::jet::JetError;
 use crate::problem::Finding;
-use crate::progress::Progress;
+use crate::progress::{Progress, Task};
 pub use crate::recover::attach::Places;
 use crate::recover::driver::{Outcome, Plan, Recovery};
 use crate::recover::restored::Restored;
@@ -130,7 +130,7 @@ pub fn recover(
             };
             return run(&originals, disk, progress);
         }
-        let copied = copy::into(options, to, disk)?;
+        let copied = copy::into(options, to, disk, progress)?;
         return run(&copied, disk, progress);
     }
     run(options, disk, progress)
@@ -146,7 +146,7 @@ fn run(
         left.refuse(disk, "run it again without --dry-run")?;
         (left.undo_name().to_owned(), Vec::new())
     } else {
-        left.take_back(disk)?
+        left.take_back(disk, progress)?
     };
     let mut report = RecoverReport::new(options.dry_run, taken_back);
     let Some((mut stream, mut begin)) = look(options, &mut report.findings)? else {
@@ -227,8 +227,11 @@ impl Work<'_> {
         report.findings.extend(closing.findings.iter().cloned());
         report.databases = report::describe(&outcome, &closing);
         if let Some(writer) = writer {
-            report.undo_file =
-                commit::Commit::new(disk, &outcome, &closing).run(writer, options.keep_undo)?;
+            report.undo_file = commit::Commit::new(disk, &outcome, &closing).run(
+                writer,
+                options.keep_undo,
+                progress,
+            )?;
         }
         Ok(())
     }
@@ -243,7 +246,7 @@ impl Work<'_> {
             plan.cache,
             Box::new(move || scratch_file(&scratch_dir)),
         );
-        progress.start(begin.logs);
+        progress.start(Task::things("replaying", begin.logs, "logs"));
         let recovery = Recovery::new(plan, &self.stream, pool, progress);
         let outcome = recovery.run(begin.log.clone(), begin.is_current, &begin.start);
         progress.finish();

@@ -7,8 +7,10 @@ use crate::check::CheckReport;
 use crate::db::PageBytes;
 use crate::error::{Result, Trouble};
 use crate::format::ids::Pgno;
+use crate::ops::committing::commit;
 use crate::ops::replace::Place;
 use crate::problem::Problem;
+use crate::progress::Progress;
 use crate::undo::{Applier, UndoWriter};
 
 /// What there is to mend.
@@ -49,13 +51,13 @@ impl Mended {
         opened: &Opened,
         place: &Place<'_>,
         mut writer: UndoWriter<'d>,
-        keep: bool,
+        (keep, progress): (bool, &dyn Progress),
     ) -> Result<Option<PathBuf>> {
         let path = place.database();
         self.each(opened, &mut |offset, bytes| {
             writer.save_range(path, offset, bytes)
         })?;
-        writer.commit(keep, |applier: &mut Applier<'_>| {
+        commit(writer, keep, progress, |applier: &mut Applier<'_>| {
             self.each(opened, &mut |offset, bytes| {
                 applier.write_range(path, offset, bytes)
             })

@@ -173,7 +173,7 @@ pub fn repair(
             place.clear()?;
         }
     } else {
-        let (undo_path, before) = left.take_back(disk)?;
+        let (undo_path, before) = left.take_back(disk, stages)?;
         taken_back = before;
         // Made so early because it is locked: who finds it knows that this run is alive.
         writer = Some(UndoWriter::create(disk, &undo_path, left.operation())?);
@@ -258,8 +258,12 @@ impl<'j> Job<'j> {
         }
         self.report.outcome = Outcome::Mended;
         if let Some(writer) = writer {
-            self.report.undo_file =
-                mended.write(&self.opened, &self.place, writer, self.options.keep_undo)?;
+            self.report.undo_file = mended.write(
+                &self.opened,
+                &self.place,
+                writer,
+                (self.options.keep_undo, self.stages),
+            )?;
         }
         Ok(())
     }
@@ -375,9 +379,9 @@ impl<'j> Job<'j> {
         write: &dyn Fn(&dyn Storage) -> Result<Rewritten>,
         writer: Option<UndoWriter<'j>>,
     ) -> Result<Replaced> {
-        let temp = self.place.create_temp()?;
+        let temp = self.place.create_temp(self.stages)?;
         let written = write(temp.storage())?;
-        let temp = self.place.beside(temp)?;
+        let temp = self.place.beside(temp, self.stages)?;
         self.stages.stage(Stage::Verifying);
         let disk = self.place.disk();
         // What is checked is in memory still, while the disk takes it.
@@ -387,7 +391,9 @@ impl<'j> Job<'j> {
         );
         synced?;
         let left = left?;
-        let placed = self.place.put(temp, writer, self.options.keep_undo)?;
+        let placed = self
+            .place
+            .put(temp, writer, (self.options.keep_undo, self.stages))?;
         Ok(Replaced {
             written,
             placed,

@@ -202,7 +202,7 @@ pub fn restore(
         left.refuse(disk, "run it again without --dry-run")?;
         (left.undo_name().to_owned(), Vec::new())
     } else {
-        left.take_back(disk)?
+        left.take_back(disk, progress)?
     };
     let set = BackupSet::find(options)?;
     let environment = environment_of(&set);
@@ -237,7 +237,7 @@ pub fn restore(
         };
         report.copied.push((database.path.clone(), target.clone()));
         if !options.dry_run {
-            copy_file(disk, &database.path, &target)?;
+            copy_file(disk, &database.path, &target, progress)?;
             database.path = target;
         }
     }

@@ -14,6 +14,7 @@ use crate::ops::catalog_read::{Catalog, LooseCatalog};
 use crate::ops::engine_read::{Reader, Step};
 use crate::ops::maintenance;
 use crate::ops::space_hints::SpaceHints;
+use crate::progress::Progress;
 
 /// Names that Eseutil gives to trees without one.
 const LONG_VALUES: &str = "[Long Values]";
@@ -36,11 +37,12 @@ impl Collected {
 }
 
 /// Collects the space of all objects, or of one table.
-pub(super) fn collect(db: &Database, options: &SpaceOptions) -> Collected {
+pub(super) fn collect(db: &Database, options: &SpaceOptions, progress: &dyn Progress) -> Collected {
     let reader = Reader::new(db);
     let mut walk = Walk {
         reader: &reader,
         options,
+        progress,
         objects: Vec::new(),
         whole: 0,
         loose: false,
@@ -80,6 +82,7 @@ pub(super) fn collect(db: &Database, options: &SpaceOptions) -> Collected {
 struct Walk<'r> {
     reader: &'r Reader<'r>,
     options: &'r SpaceOptions,
+    progress: &'r dyn Progress,
     objects: Vec<SpaceObject>,
     /// How many of the objects belong to the database root and to tables read to their end.
     whole: usize,
@@ -139,8 +142,15 @@ impl Walk<'_> {
                 self.index(row, index)
             })?;
         }
+        self.done(self.whole);
         self.whole = self.objects.len();
         Ok(())
+    }
+
+    /// The table whose objects begin at `first` is done. It owns the pages of all its trees.
+    fn done(&self, first: usize) {
+        let owned = self.objects.get(first).map_or(0, SpaceObject::owned);
+        self.progress.advance(owned);
     }
 
     /// What the strict walk did not come to.
@@ -167,6 +177,7 @@ impl Walk<'_> {
             let template = row.template.as_deref().and_then(|name| catalog.table(name));
             let hints = SpaceHints::of_table(row, template, size);
             let table = named_table(row, hints);
+            let first = self.objects.len();
             if let Err(stop) = self.table(row, hints) {
                 self.failed(&table, stop);
             }
@@ -180,6 +191,7 @@ impl Walk<'_> {
                     self.failed(&named_index(row, index, None), stop);
                 }
             }
+            self.done(first);
         }
     }
 

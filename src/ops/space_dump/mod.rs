@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::format::ids::{Objid, PageSize, Pgno};
 use crate::jet::JetError;
 use crate::problem::{Finding, Place, Problem};
+use crate::progress::{Progress, Silent, Task};
 
 pub use super::engine_read::Stop;
 pub use super::maintenance::{RecordField, RecordValue, WorkTable};
@@ -209,9 +210,24 @@ impl SpaceDump {
 /// # Errors
 /// [`Error::Io`]; [`Error::NoDatabaseHeader`]. Damage beyond the header is part of the report.
 pub fn dump_space(path: &Path, options: &SpaceOptions) -> Result<SpaceDump> {
+    dump_space_watched(path, options, &Silent)
+}
+
+/// The same; `progress` hears how far it is.
+///
+/// # Errors
+/// As [`dump_space`].
+pub fn dump_space_watched(
+    path: &Path,
+    options: &SpaceOptions,
+    progress: &dyn Progress,
+) -> Result<SpaceDump> {
     let db = Database::open(path, options.page_size)?;
     let metadata = std::fs::metadata(path).map_err(|error| Error::io(path, "read", error))?;
-    let collected = collect::collect(&db, options);
+    let pages = db.last_page().get().into();
+    progress.start(Task::pages("reading", pages, db.page_size().bytes()));
+    let collected = collect::collect(&db, options, progress);
+    progress.finish();
     let mut findings = Vec::new();
     for stop in collected.errors() {
         findings.extend(finding(stop));

@@ -1,5 +1,5 @@
 use super::{
-    MakeError, NewTable, SeenColumns, orphaned_long_value, orphaned_long_values,
+    MakeError, NewTable, SeenColumns, free_name, orphaned_long_value, orphaned_long_values,
     orphaned_long_values_name, recovered_name, recovered_table,
 };
 use crate::db::catalog::make::NewRow;
@@ -244,6 +244,20 @@ fn what_cannot_be_a_table() {
     assert_eq!(
         orphaned_long_values(&table),
         Err(MakeError::NoRoot(Objid::new(18)))
+    );
+}
+
+#[test]
+fn names_that_are_taken_get_a_number() {
+    let taken = ["RECOVERED-7", "RECOVERED-7-2"];
+    let name = |objid| {
+        free_name(recovered_name(Objid::new(objid)), |name| {
+            taken.contains(&name)
+        })
+    };
+    assert_eq!(
+        (name(6), name(7)),
+        ("recovered-6".into(), "recovered-7-3".into())
     );
 }
 

@@ -1,5 +1,9 @@
 //! `undo`: takes back what a command has changed, from the undo file that it left.
 
+mod find;
+
+pub use find::undo_files_of;
+
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -7,6 +11,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::format::undofile::{UndoPlan, UndoStatus};
 use crate::jet::JetError;
+use crate::progress::{Progress, Silent};
 use crate::storage::RealDisk;
 use crate::undo::{Conflict, RestoredFile, UndoFile};
 
@@ -143,6 +148,18 @@ impl UndoReport {
 /// [`crate::error::Error::UndoUnusable`] when it is damaged, [`crate::error::Error::ChangedSince`] when a file was changed since: both
 /// before anything is written.
 pub fn undo_file(path: &Path, options: UndoOptions) -> Result<UndoReport> {
+    undo_file_watched(path, options, &Silent)
+}
+
+/// The same; `progress` hears how far it is, and what is left if it ends.
+///
+/// # Errors
+/// As [`undo_file`].
+pub fn undo_file_watched(
+    path: &Path,
+    options: UndoOptions,
+    progress: &dyn Progress,
+) -> Result<UndoReport> {
     let mut undo = UndoFile::open(&RealDisk, path)?;
     let mut report = describe(&undo, path);
     let nothing = matches!(undo.status(), UndoStatus::Unsealed | UndoStatus::Restored);
@@ -163,7 +180,7 @@ pub fn undo_file(path: &Path, options: UndoOptions) -> Result<UndoReport> {
         UndoAction::DryRun => {
             // What a command that is at work will leave is not known.
             UndoFile::glance(&RealDisk, path)?;
-            let conflicts = undo.check()?;
+            let conflicts = undo.check_watched(progress)?;
             let refuses = |conflict: &Conflict| conflict.hopeless || !options.force;
             report.outcome = if conflicts.iter().any(refuses) {
                 UndoOutcome::WouldRefuse
@@ -173,7 +190,7 @@ pub fn undo_file(path: &Path, options: UndoOptions) -> Result<UndoReport> {
             note_conflicts(&mut report, conflicts);
         }
         UndoAction::Restore => {
-            let restored = undo.restore(options.force)?;
+            let restored = undo.restore_watched(options.force, progress)?;
             for (file, RestoredFile { written, .. }) in report.files.iter_mut().zip(restored.files)
             {
                 file.written_bytes = Some(written);

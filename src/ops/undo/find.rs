@@ -1,0 +1,78 @@
+//! Which undo files lie in a folder, and which of them tell of a file.
+
+use std::cmp::Reverse;
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use crate::error::{Error, Result};
+use crate::format::bytes::all_zero;
+use crate::format::undofile::{ENTRIES_AT, UNDO_MAGIC};
+use crate::storage::{Disk, RealDisk};
+use crate::undo::UndoFile;
+
+/// The undo files of `path`, told by their content, the newest first: of a folder all that lie directly in it; of a file those
+/// that lie beside it and tell of it, also where it is not there any more. One that is too damaged to say what it tells of counts
+/// too, and comes last. `None` for an undo file itself, and for a name that leads to nothing.
+///
+/// # Errors
+/// [`Error::Io`] when `path` or its folder cannot be read.
+pub fn undo_files_of(path: &Path) -> Result<Option<Vec<PathBuf>>> {
+    let whole = RealDisk.canonical(path)?;
+    let is_folder = whole.is_dir();
+    let is_there = RealDisk.exists(&whole)?;
+    if is_there && !is_folder && may_be_undo_file(&whole)? {
+        return Ok(None);
+    }
+    let folder = if is_folder {
+        path
+    } else {
+        match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        }
+    };
+    let mut found = Vec::new();
+    for entry in WalkDir::new(folder).min_depth(1).max_depth(1) {
+        let entry = entry.map_err(|error| Error::io(folder, "list", error.into()))?;
+        // What cannot be read is not known to be one, and stands in nobody's way.
+        if !entry.file_type().is_file() || !is_undo_file(entry.path()).unwrap_or(false) {
+            continue;
+        }
+        let undo = UndoFile::open(&RealDisk, entry.path());
+        let concerns = |undo: &UndoFile<'_>| {
+            undo.files().iter().any(|file| {
+                let aside = file.aside.as_ref().map(|aside| &aside.path);
+                file.path == whole || aside == Some(&whole)
+            })
+        };
+        if is_folder || undo.as_ref().map_or(true, concerns) {
+            let created = undo.ok().and_then(|undo| undo.created());
+            // As it would have been named: 'E00.undo', not './E00.undo'.
+            let path = entry.path();
+            let path = path.strip_prefix(".").unwrap_or(path).to_owned();
+            found.push((created, path));
+        }
+    }
+    if found.is_empty() && !is_there {
+        return Ok(None);
+    }
+    found.sort_by_cached_key(|(created, path)| (Reverse(created.clone()), path.clone()));
+    Ok(Some(found.into_iter().map(|(_, path)| path).collect()))
+}
+
+/// True when a file begins as undo files do, or is as empty as one whose run ended before it had a header.
+fn may_be_undo_file(path: &Path) -> Result<bool> {
+    let file = RealDisk.open(path)?;
+    let read = || Ok((file.len()?, file.read_start(ENTRIES_AT as usize)?));
+    let (len, start) = read().map_err(|error| Error::io(path, "read", error))?;
+    Ok(start.starts_with(UNDO_MAGIC) || len <= ENTRIES_AT && all_zero(&start))
+}
+
+/// True when a file begins as undo files do.
+fn is_undo_file(path: &Path) -> Result<bool> {
+    let file = RealDisk.open(path)?;
+    let start = file.read_start(UNDO_MAGIC.len());
+    let start = start.map_err(|error| Error::io(path, "read", error))?;
+    Ok(start.starts_with(UNDO_MAGIC))
+}
