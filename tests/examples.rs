@@ -242,7 +242,7 @@ fn changing(shown: &mut Shown) {
     shown.run(dir, "defrag priv1.edb", &["bytes before", "verified: true"]);
     assert_eq!(line(dir, "g priv1.edb").status, 0);
 
-    let store = defects::named(StoreKind::Private, "children").expect("a defect of this name");
+    let store = defects::named(StoreKind::Modern, "children").expect("a defect of this name");
     std::fs::write(dir.join("store.edb"), store.build().unwrap()).unwrap();
     shown.run(dir, "isinteg store.edb", &["1 errors"]);
     shown.run(dir, "isinteg store.edb fix", &["1 fixes"]);

@@ -35,7 +35,7 @@ const DAMAGED: [&str; 24] = [
 ];
 
 /// Cases with logs.
-const LOGGED: [&str; 26] = [
+const LOGGED: [&str; 27] = [
     "crash-2dbs",
     "crash-basename",
     "crash-created",
@@ -53,6 +53,7 @@ const LOGGED: [&str; 26] = [
     "ops-merge",
     "ops-old2-killed",
     "ops-reattach",
+    "ops-resize-shim",
     "ops-scan",
     "ops-scrub",
     "ops-shrink-16k",
@@ -77,7 +78,8 @@ pub fn run_all(judge: &Judge, corpus: &Path) {
             "k",
             "g",
             "p --dry-run",
-            "p --yes",
+            "p --dry-run --page-size=4",
+            "p --yes --keep-orphans --drop-incomplete",
             "undo --list",
         ] {
             let file = match words {
@@ -94,8 +96,8 @@ pub fn run_all(judge: &Judge, corpus: &Path) {
         for words in [
             "ml --verbose --deep",
             "k",
-            "r --dry-run",
-            "r",
+            "r --databases=. --dry-run",
+            "r --databases=.",
             "ml --summary",
         ] {
             let (mode, options) = words.split_once(' ').unwrap_or((words, "--no-logo"));
@@ -103,6 +105,11 @@ pub fn run_all(judge: &Judge, corpus: &Path) {
         }
         judge.line(dir, "advise .");
     });
+    for name in ["clean-4k", "clean-ddl2"] {
+        let dir = engine.join(name).join("db");
+        judge.line(&dir, "mm test.edb --verbose");
+        judge.line(&dir, "ms test.edb");
+    }
     for name in ["backup-full", "backup-legacy"] {
         let dir = copy_of(&engine.join(name).join("pre").join("bk"));
         let mut dir = dir.path().to_owned();
@@ -113,6 +120,12 @@ pub fn run_all(judge: &Judge, corpus: &Path) {
             judge.line(&dir, words);
         }
     }
+    // A log that is missing in one place lies in another.
+    let dir = copy_of(&engine.join("crash-noflush-4k").join("pre"));
+    let at = |name: &str| dir.path().join(name);
+    std::fs::create_dir(at("old")).unwrap();
+    std::fs::rename(at("edb00000004.log"), at("old/edb00000004.log")).unwrap();
+    judge.line(dir.path(), "sweep .");
     let real = corpus.join("real");
     let directory = real.join("ntds-2012r2/pre");
     for words in [

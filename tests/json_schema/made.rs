@@ -12,10 +12,12 @@ use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 use serde_json::json;
 
 use super::Judge;
-use super::common::{folder_with, make, sample};
+use super::common::logs::{filled, new_log};
+use super::common::{folder_with, make, root, sample};
 use super::copying;
 use super::engine::Run;
 use super::kinds::{Kind, WITH_IMAGES, WITHOUT_IMAGES};
+use super::recovery::change_header;
 use super::stores::{StoreKind, defects};
 
 const SAMPLES: [&str; 9] = [
@@ -85,13 +87,18 @@ fn reading(judge: &Judge) {
             judge.line(dir, &format!("m {name} --tag {page}:-1"));
         }
     }
-    change(&dir.join("mini-8k.edb"), |bytes| {
-        // A stream that belongs to it, by its header.
-        let header = bytes[..8192].to_vec();
-        std::fs::write(dir.join("pair.stm"), header).unwrap();
+    let mut stream = sample("mini-8k.edb");
+    change_header(&mut stream, |header| {
+        header.attrib = 1;
+        header.filetype = 2;
     });
+    std::fs::write(dir.join("pair.stm"), stream).unwrap();
     judge.line(dir, "mh mini-8k.edb --streaming-file pair.stm");
     judge.line(dir, "mh dirty.edb --logs");
+    // Long values among the nodes.
+    for page in 25..60 {
+        judge.line(dir, &format!("m priv1.edb --node {page}:-1"));
+    }
     std::fs::write(dir.join("map.jfm"), make::flush_map(3)).unwrap();
     std::fs::write(dir.join("E00.chk"), make::checkpoint()).unwrap();
     for words in ["mp map.jfm", "k map.jfm", "mk E00.chk", "k E00.chk"] {
@@ -203,7 +210,11 @@ fn logs(judge: &Judge) {
         });
         judge.line(dir, "ml E00");
         judge.line(dir, "ml E00 --verbose --deep");
+        for log in names(dir).iter().filter(|name| name.ends_with(".log")) {
+            judge.line(dir, &format!("ml {log} --structure"));
+        }
     }
+    by_hand(judge);
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     make::write_stream(dir, 1..=5);
@@ -227,40 +238,65 @@ fn logs(judge: &Judge) {
     judge.line(dir, "sweep .");
 }
 
+/// Records that no engine at hand writes.
+fn by_hand(judge: &Judge) {
+    let of_length = |kind: u8, len: usize| {
+        let mut bytes = vec![0; len];
+        bytes[0] = kind;
+        bytes
+    };
+    let mut records = vec![10, 5, 0, 1, 0, 0, 0];
+    for (kind, len) in [(2, 18), (50, 26), (81, 10), (66, 46), (21, 4)] {
+        records.extend(of_length(kind, len));
+    }
+    records.extend([59, 2, 0, 0x41, 0]);
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("a.log"), new_log(3, &[filled(records)])).unwrap();
+    std::fs::write(dir.join("b.log"), new_log(3, &[of_length(40, 60)])).unwrap();
+    for name in ["a.log", "b.log"] {
+        judge.line(dir, &format!("ml {name} --verbose"));
+    }
+}
+
 fn recovery(judge: &Judge) {
     for (seed, kind) in KINDS.into_iter().enumerate() {
         let dir = crashed(kind, 20 + seed as u64);
         let dir = dir.path();
         judge.line(dir, "advise . --prove");
         for words in [
-            "r E00 --dry-run",
-            "r E00 --stop-after undo",
-            "r E00",
+            "r E00 --databases=. --dry-run",
+            "r E00 --databases=. --stop-after undo",
+            "r E00 --databases=.",
             "undo E00.undo --list",
             "undo E00.undo --dry-run",
             "undo E00.undo",
             "undo E00.undo",
             "undo E00.undo --discard",
-            "r E00",
-            "r E00",
+            "r E00 --databases=.",
+            "r E00 --databases=.",
         ] {
             judge.line(dir, words);
         }
-        change(&dir.join("live.edb"), |bytes| bytes[60_000] ^= 1);
-        judge.line(dir, "undo E00.undo");
+        // What a recovery has changed is changed by somebody else.
+        let dir = crashed(kind, 25 + seed as u64);
+        let dir = dir.path();
+        judge.line(dir, "r E00 --databases=.");
+        change(&dir.join("live.edb"), |bytes| bytes[300] ^= 1);
         judge.line(dir, "undo E00.undo --dry-run");
+        judge.line(dir, "undo E00.undo");
         // A log is missing; a database is missing.
         let dir = crashed(kind, 30 + seed as u64);
         let dir = dir.path();
         std::fs::remove_file(dir.join("E00.log")).unwrap();
         std::fs::remove_file(dir.join("E00.chk")).unwrap();
-        judge.line(dir, "r E00");
-        judge.line(dir, "r E00 --lossy");
+        judge.line(dir, "r E00 --databases=.");
+        judge.line(dir, "r E00 --databases=. --lossy");
         judge.line(dir, "advise .");
         let dir = crashed(kind, 40 + seed as u64);
         let dir = dir.path();
         std::fs::remove_file(dir.join("live.edb")).unwrap();
-        judge.line(dir, "r E00 --ignore-missing");
+        judge.line(dir, "r E00 --databases=. --ignore-missing");
         judge.line(dir, "sweep . --depth integrity");
     }
 }
@@ -328,19 +364,28 @@ fn repairs(judge: &Judge) {
         let dir = folder_with(&[name]);
         let dir = dir.path();
         change(&dir.join(name), |bytes| {
+            // Bits that can be corrected on the way.
+            for more in 0..6 {
+                damage(bytes, Damage::BitFlip, more).unwrap();
+            }
             damage(bytes, kind, seed as u64).unwrap();
         });
+        let undo = format!("{name}.undo");
         for words in [
-            "p --dry-run",
-            "p --yes",
-            "p --yes",
-            "d",
-            "isinteg -test alltests",
+            &format!("p --dry-run {name}"),
+            &format!("p --yes {name}"),
+            &format!("undo --list {undo}"),
+            &format!("undo --dry-run {undo}"),
+            &format!("undo {undo}"),
+            &format!("p --yes --keep-orphans --drop-incomplete {name}"),
+            &format!("p --yes {name}"),
+            &format!("d {name}"),
+            &format!("undo --dry-run {undo}"),
+            &format!("undo {undo}"),
+            &format!("isinteg -test alltests {name}"),
         ] {
-            judge.line(dir, &format!("{words} {name}"));
+            judge.line(dir, words);
         }
-        judge.line(dir, &format!("undo {name}.undo --list"));
-        judge.line(dir, &format!("undo {name}.undo"));
     }
     // Neither header.
     let dir = folder_with(&[name]);
@@ -353,6 +398,7 @@ fn repairs(judge: &Judge) {
         "mh",
         "k",
         "p --dry-run",
+        "p --dry-run --page-size=4",
         "p --yes --trust-damaged-pages",
         "sweep",
     ] {
@@ -361,8 +407,8 @@ fn repairs(judge: &Judge) {
 }
 
 /// Noise in the root of the first secondary index there is.
-fn damage_an_index(bytes: &mut Vec<u8>) {
-    let storage = Box::new(Memory::new(bytes.clone()));
+fn damage_an_index(bytes: &mut [u8]) {
+    let storage = Box::new(Memory::new(bytes.to_vec()));
     let db = Database::from_storage(storage, Path::new("a.edb"), None).unwrap();
     let schema = Schema::read(&db);
     let tables = schema
@@ -381,7 +427,7 @@ fn compaction(judge: &Judge) {
         let dir = folder_with(&[name]);
         let dir = dir.path();
         judge.line(dir, &format!("d {name} --dry-run"));
-        change(&dir.join(name), damage_an_index);
+        change(&dir.join(name), |bytes| damage_an_index(bytes));
         judge.line(dir, &format!("d {name} --dry-run"));
         std::fs::write(dir.join(name), sample(name)).unwrap();
         judge.line(dir, &format!("d {name} --backup old.edb"));
@@ -418,7 +464,22 @@ fn stores(judge: &Judge) {
                 judge.line(dir.path(), &words);
             }
         });
-    // What is fixed has an undo file.
+    // What cannot be fixed: a database that was not shut down cleanly, a table with a damaged page.
+    let dir = folder_with(&["dirty.edb", "store-2003-priv.edb"]);
+    judge.line(dir.path(), "isinteg dirty.edb -test structure -fix --yes");
+    let profile = root().join("src/store/profiles/exchange-5.5.toml");
+    std::fs::copy(profile, dir.path().join("old.toml")).unwrap();
+    judge.line(
+        dir.path(),
+        "isinteg store-2003-priv.edb --profile old.toml -patch --trust-profile --yes",
+    );
+    for page in [20, 35, 50, 65, 80] {
+        change(&dir.path().join("store-2003-priv.edb"), |bytes| {
+            bytes[(page + 1) * 4096 + 200..][..100].fill(0xA7);
+        });
+    }
+    judge.line(dir.path(), "isinteg store-2003-priv.edb -test alltests");
+    judge.line(dir.path(), "isinteg store-2003-priv.edb -dump");
     let dir = tempfile::tempdir().unwrap();
     let store = StoreKind::Private.store().build().unwrap();
     std::fs::write(dir.path().join("a.edb"), store).unwrap();
