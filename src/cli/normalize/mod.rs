@@ -4,13 +4,15 @@
 //! become `--log-path=DIR`. Facts: command-line notes 1.0. Whether a path exists is asked of the
 //! caller, so that this stays a pure translation.
 
+mod name;
+mod raw;
+
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use super::spec::{ModeSpec, OptionSpec, Value, mode};
-
-/// Letters that may follow `m`, one of them also as a switch of its own (`/m /h`).
-const DUMP_LETTERS: &[u8] = b"hklmnps";
+use super::spec::{ModeSpec, OptionSpec, Value};
+use name::find_mode;
+use raw::{behind, with_slashes};
 
 /// Arguments as clap takes them.
 #[derive(Debug, PartialEq, Eq)]
@@ -105,82 +107,8 @@ fn is_isinteg(called: &OsStr) -> bool {
     name.eq_ignore_ascii_case("isinteg")
 }
 
-/// The mode that the first argument names. With a switch character only the first letter counts, as
-/// in the original (`/checksum` is no mode, `/k...` is); `/m` takes its second letter from a later
-/// switch and falls back to the header.
-fn find_mode(word: &str, rest: &mut Vec<OsString>) -> Result<&'static ModeSpec, UsageError> {
-    let body = word.strip_prefix(['/', '-']).unwrap_or(word);
-    let body = body.to_ascii_lowercase();
-    // A page, node or tag number turns a dump of the header into one of the page, as in the original.
-    let wants_help = |arg: &OsString| matches!(arg.to_str(), Some("--help" | "/?" | "-?"));
-    if matches!(&*body, "m" | "mh") && rest.iter().any(|arg| names_a_page(arg))
-        || body == "m" && rest.iter().any(wants_help)
-    {
-        return mode("m").ok_or(UsageError::InvalidMode);
-    }
-    if let Some(found) = mode(&body).filter(|_| body != "m") {
-        return Ok(found);
-    }
-    if body.len() == word.len() && body != "m" {
-        return Err(UsageError::InvalidMode);
-    }
-    match body.as_bytes() {
-        [b'm'] => {
-            let later = rest.iter().position(|arg| dump_letter(arg).is_some());
-            let letter = later
-                .and_then(|at| dump_letter(&rest.remove(at)))
-                .unwrap_or('h');
-            mode(&format!("m{letter}")).ok_or(UsageError::InvalidMode)
-        }
-        [b'k', ..] => mode("k").ok_or(UsageError::InvalidMode),
-        // `/defrag` is in many scripts.
-        [b'd', ..] => mode("d").ok_or(UsageError::InvalidMode),
-        // Restore has its second letter like a dump; there is none to fall back to.
-        [b'c'] => {
-            let letter = |arg: &OsString| match arg.to_str()?.strip_prefix(['/', '-'])?.as_bytes() {
-                [letter @ (b'c' | b'C' | b'm' | b'M')] => Some(letter.to_ascii_lowercase().into()),
-                _ => None,
-            };
-            let found = rest.iter().position(|arg| letter(arg).is_some());
-            let found: Option<char> = found.and_then(|at| letter(&rest.remove(at)));
-            let found = found.ok_or(UsageError::InvalidMode)?;
-            mode(&format!("c{found}")).ok_or(UsageError::InvalidMode)
-        }
-        _ => Err(UsageError::InvalidMode),
-    }
-}
-
-/// `/p34`, `/n34:2`, `/i34:2`, and their long names. A bare `/p` is the flush map. Who asks `m` for
-/// help wants to know of these.
-fn names_a_page(arg: &OsStr) -> bool {
-    let Some(text) = arg.to_str() else {
-        return false;
-    };
-    if let Some(long) = text.strip_prefix("--") {
-        let name = long.split('=').next().unwrap_or_default();
-        return matches!(name, "page" | "node" | "tag");
-    }
-    let Some([letter, first, ..]) = text.strip_prefix(['/', '-']).map(str::as_bytes) else {
-        return false;
-    };
-    // A path such as /n4/priv1.edb is no page.
-    matches!(letter.to_ascii_lowercase(), b'p' | b'n' | b'i')
-        && (first.is_ascii_digit() || matches!(first, b'-' | b':' | b'['))
-        && !text[1..].contains(['/', '.'])
-}
-
 fn ends_in_comma(value: &OsStr) -> bool {
     value.as_encoded_bytes().ends_with(b",")
-}
-
-fn dump_letter(arg: &OsStr) -> Option<char> {
-    let text = arg.to_str()?;
-    match text.strip_prefix(['/', '-'])?.as_bytes() {
-        [letter] if DUMP_LETTERS.contains(&letter.to_ascii_lowercase()) => {
-            Some(letter.to_ascii_lowercase().into())
-        }
-        _ => None,
-    }
 }
 
 struct Translator<'a> {
@@ -202,7 +130,7 @@ impl Translator<'_> {
             if text.starts_with("--") {
                 self.long(&text, arg, &mut args);
             } else if self.is_switch(arg, &text) {
-                self.switch(&text, &mut args)?;
+                self.switch(arg, &text, &mut args)?;
             } else {
                 self.files.push(self.path(arg));
             }
@@ -234,13 +162,10 @@ impl Translator<'_> {
         args: &mut std::iter::Peekable<impl Iterator<Item = &'b OsString>>,
     ) {
         let name = text.trim_start_matches('-');
-        let takes_value = self.spec.all_options().any(|option| {
-            option.long == name
-                && !matches!(
-                    option.value,
-                    Value::None | Value::Optional(..) | Value::Glued(..)
-                )
-        });
+        let takes_value = self
+            .spec
+            .all_options()
+            .any(|option| option.long == name && option.value.is_apart());
         match args.next_if(|_| takes_value) {
             Some(value) => self.option(name, value),
             None => self.options.push(arg.to_owned()),
@@ -249,6 +174,7 @@ impl Translator<'_> {
 
     fn switch<'b>(
         &mut self,
+        arg: &OsStr,
         text: &str,
         args: &mut std::iter::Peekable<impl Iterator<Item = &'b OsString>>,
     ) -> Result<(), UsageError> {
@@ -261,7 +187,7 @@ impl Translator<'_> {
         let takes_value = found.is_some_and(|(option, _)| option.value != Value::None);
         if text.starts_with('/') && body.contains('/') && !takes_value {
             // No switch has a second slash outside of its value: a path that leads nowhere.
-            self.files.push(text.into());
+            self.files.push(arg.to_owned());
             return Ok(());
         }
         // Obsolete: the size of a log; recipes for ntds.dit still carry it.
@@ -281,18 +207,22 @@ impl Translator<'_> {
         }
         let invalid = || UsageError::InvalidOption(text.to_owned());
         let (option, glued) = found.ok_or_else(invalid)?;
+        let glued_value = || {
+            let value = glued.trim_start_matches(':');
+            behind(arg, text.len() - value.len())
+        };
         match option.value {
             Value::None if glued.is_empty() => {
                 self.options.push(format!("--{}", option.long).into());
             }
             Value::None => return Err(invalid()),
             Value::Glued(_, none) => {
-                let glued = glued.trim_start_matches(':');
-                let value = if glued.is_empty() { none } else { glued };
-                self.option(option.long, OsStr::new(value));
+                let value = glued_value();
+                let value = if value.is_empty() { none.into() } else { value };
+                self.option(option.long, &value);
             }
             Value::Optional(_, none) => {
-                let glued = glued.trim_start_matches(':');
+                let glued = glued_value();
                 let value = if glued.is_empty() {
                     args.next_if(|next| {
                         let next_text = next.to_string_lossy();
@@ -300,12 +230,12 @@ impl Translator<'_> {
                     })
                     .map_or_else(|| none.into(), |value| self.path(value))
                 } else {
-                    self.path(OsStr::new(glued))
+                    self.path(&glued)
                 };
                 self.option(option.long, &value);
             }
             Value::Required(_) | Value::Several(_) | Value::OneOf(..) => {
-                let glued = glued.trim_start_matches(':');
+                let glued = glued_value();
                 let value = if glued.is_empty() {
                     args.next_if(|next| {
                         let next_text = next.to_string_lossy();
@@ -314,7 +244,7 @@ impl Translator<'_> {
                     .map(|value| self.value(option, value))
                     .ok_or(UsageError::Missing(missing_name(option)))?
                 } else {
-                    self.value(option, OsStr::new(glued))
+                    self.value(option, &glued)
                 };
                 // `-test folder, message`, as the usage of Isinteg has it.
                 let mut value = value;
@@ -385,10 +315,8 @@ impl Translator<'_> {
 
     /// A path with backslashes that is not there, but would be with slashes, was meant so.
     fn path(&self, arg: &OsStr) -> OsString {
-        if let Some(text) = arg.to_str().filter(|text| text.contains('\\'))
-            && !(self.exists)(arg)
-        {
-            return text.replace('\\', "/").into();
+        if let Some(path) = with_slashes(arg).filter(|_| !(self.exists)(arg)) {
+            return path;
         }
         arg.to_owned()
     }
@@ -417,164 +345,4 @@ fn missing_name(option: &OptionSpec) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{UsageError, normalize};
-
-    fn translate(line: &str) -> Result<String, UsageError> {
-        let args: Vec<_> = line.split(' ').map(Into::into).collect();
-        let exists = |path: &std::ffi::OsStr| {
-            ["/data", "/data/p.edb", "/logs", "/tmp"]
-                .iter()
-                .any(|p| path == *p)
-        };
-        let normal = normalize(&args, &exists)?;
-        let words: Vec<_> = normal
-            .args
-            .iter()
-            .map(|arg| arg.to_string_lossy().into_owned())
-            .collect();
-        Ok(words.join(" "))
-    }
-
-    #[test]
-    fn every_spelling_of_a_mode_means_the_same() {
-        for line in [
-            "exutil mh F",
-            "exutil /mh F",
-            "exutil -mh F",
-            "exutil /MH F",
-            "exutil /m /h F",
-            "exutil /m F",
-            "exutil -m F -h",
-            "eseutil /m F",
-            "esentutl /m /H F",
-            "exutil MH F",
-        ] {
-            assert_eq!(translate(line).unwrap(), "exutil mh -- F", "{line}");
-        }
-        assert_eq!(translate("exutil /m F /l").unwrap(), "exutil ml -- F");
-        assert_eq!(translate("exutil /ksum F").unwrap(), "exutil k -- F");
-        assert_eq!(translate("exutil /x F"), Err(UsageError::InvalidMode));
-        assert_eq!(translate("exutil priv1.edb"), Err(UsageError::InvalidMode));
-        assert_eq!(translate("exutil /?").unwrap(), "exutil --help");
-    }
-
-    #[test]
-    fn a_page_number_makes_a_page_dump() {
-        for line in [
-            "exutil /m F /p34",
-            "exutil m F /p34",
-            "exutil -m F -P34",
-            "exutil /mh F /p34",
-            "exutil m F --page 34",
-            "exutil m --page=34 F",
-            "exutil /m /p34 F",
-            "exutil m F /p:34",
-        ] {
-            assert_eq!(
-                translate(line).unwrap(),
-                "exutil m --page=34 -- F",
-                "{line}"
-            );
-        }
-        let same = [
-            ("exutil /m F /p-1", "exutil m --page=-1 -- F"),
-            (
-                "exutil /m F /n34:2 /v",
-                "exutil m --node=34:2 --verbose -- F",
-            ),
-            ("exutil /m F /n[1:34:2]", "exutil m --node=[1:34:2] -- F"),
-            (
-                "exutil m F /i34:0 /8",
-                "exutil m --tag=34:0 --page-size=8 -- F",
-            ),
-            ("exutil /m F /p", "exutil mp -- F"),
-            ("exutil m F", "exutil mh -- F"),
-            ("exutil m F /h", "exutil mh -- F"),
-            ("exutil k F --page 3", "exutil k --page=3 -- F"),
-        ];
-        for (line, expected) in same {
-            assert_eq!(translate(line).unwrap(), expected, "{line}");
-        }
-    }
-
-    #[test]
-    fn values_are_glued_or_apart() {
-        for line in [
-            "exutil mh F /l/logs",
-            "exutil mh F /l:/logs",
-            "exutil mh /l /logs F",
-            "exutil mh F -L /logs",
-            "exutil mh --log-path /logs F",
-            "exutil mh --log-path=/logs F",
-        ] {
-            assert_eq!(
-                translate(line).unwrap(),
-                "exutil mh --log-path=/logs -- F",
-                "{line}"
-            );
-        }
-        assert_eq!(
-            translate("exutil mh F /l /v"),
-            Err(UsageError::Missing("logfile path"))
-        );
-        assert_eq!(
-            translate("exutil mh F /q"),
-            Err(UsageError::InvalidOption("/q".into()))
-        );
-        assert_eq!(
-            translate("exutil mh F /vx"),
-            Err(UsageError::InvalidOption("/vx".into()))
-        );
-    }
-
-    #[test]
-    fn paths_are_told_from_switches() {
-        assert_eq!(
-            translate("exutil mh /data/p.edb").unwrap(),
-            "exutil mh -- /data/p.edb"
-        );
-        // Missing files stay files, also where their first letters are a switch (/t, /v, /2).
-        for path in [
-            "/data/gone.edb",
-            "/tmp/gone.edb",
-            "/var/gone.edb",
-            "/2003/gone.edb",
-            "/x/y",
-        ] {
-            assert_eq!(
-                translate(&format!("exutil k {path}")).unwrap(),
-                format!("exutil k -- {path}")
-            );
-        }
-        assert_eq!(
-            translate("exutil mh /logs/missing.edb").unwrap(),
-            "exutil mh -- /logs/missing.edb"
-        );
-        assert_eq!(
-            translate("exutil mh bk\\new\\p.edb").unwrap(),
-            "exutil mh -- bk/new/p.edb"
-        );
-        assert_eq!(
-            translate("exutil /r E00 /n new/p.edb:E:\\db\\p.edb").unwrap(),
-            "exutil r --moved=new/p.edb:E:\\db\\p.edb -- E00"
-        );
-        assert_eq!(translate("exutil mh -- -odd").unwrap(), "exutil mh -- -odd");
-        assert_eq!(
-            translate("exutil k /o /8 a b").unwrap(),
-            "exutil k --no-logo --page-size=8 -- a b"
-        );
-        assert_eq!(
-            translate("exutil mh ntds.dit /!10240 /16 /o").unwrap(),
-            "exutil mh --page-size=16 --no-logo -- ntds.dit"
-        );
-        assert_eq!(
-            translate("exutil export F --table A --format csv --table=B --output=/x").unwrap(),
-            "exutil export --table=A --format=csv --table=B --output=/x -- F"
-        );
-        assert_eq!(
-            translate("exutil k --page -1-5 F").unwrap(),
-            "exutil k --page=-1-5 -- F"
-        );
-    }
-}
+mod tests;
