@@ -14,6 +14,9 @@ use super::spec::{ModeSpec, OptionSpec, Value};
 use name::find_mode;
 use raw::{behind, with_slashes};
 
+/// Tells whether a path is there.
+pub type Exists<'e> = &'e dyn Fn(&OsStr) -> bool;
+
 /// Arguments as clap takes them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Normalized {
@@ -44,10 +47,7 @@ pub enum UsageError {
 ///
 /// # Errors
 /// [`UsageError`].
-pub fn normalize(
-    args: &[OsString],
-    exists: &dyn Fn(&OsStr) -> bool,
-) -> Result<Normalized, UsageError> {
+pub fn normalize(args: &[OsString], exists: Exists<'_>) -> Result<Normalized, UsageError> {
     let program = OsString::from("exutil");
     let Some((called, rest)) = args.split_first() else {
         return Ok(Normalized {
@@ -80,7 +80,7 @@ pub fn normalize(
         return Ok(Normalized { args });
     }
     let mut rest = rest.to_vec();
-    let spec = find_mode(&word, &mut rest)?;
+    let spec = find_mode(&word, &mut rest, exists)?;
     let mut translator = Translator {
         spec,
         exists,
@@ -113,7 +113,7 @@ fn ends_in_comma(value: &OsStr) -> bool {
 
 struct Translator<'a> {
     spec: &'static ModeSpec,
-    exists: &'a dyn Fn(&OsStr) -> bool,
+    exists: Exists<'a>,
     options: Vec<OsString>,
     files: Vec<OsString>,
 }
@@ -138,20 +138,8 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// A slash starts a switch, unless the argument is a path.
     fn is_switch(&self, arg: &OsStr, text: &str) -> bool {
-        match text.as_bytes() {
-            [b'-', _, ..] => true,
-            [b'/', _, ..] => !(self.exists)(arg) && !self.is_missing_file(text),
-            _ => false,
-        }
-    }
-
-    /// `/data/gone.edb`: not there, but its first folder is; so a file was meant, and that it is
-    /// missing is what the user must hear (`/tmp/x` would else be `/t` with a value).
-    fn is_missing_file(&self, text: &str) -> bool {
-        let second = text.get(1..).and_then(|rest| rest.find(['/', '\\']));
-        second.is_some_and(|at| at > 0 && (self.exists)(OsStr::new(&text[..=at])))
+        is_switch(arg, text, self.exists)
     }
 
     /// `--name value` and `--name=value`, for clap to judge.
@@ -320,6 +308,22 @@ impl Translator<'_> {
         }
         arg.to_owned()
     }
+}
+
+/// A slash starts a switch, unless the argument is a path.
+fn is_switch(arg: &OsStr, text: &str, exists: Exists<'_>) -> bool {
+    match text.as_bytes() {
+        [b'-', _, ..] => true,
+        [b'/', _, ..] => !exists(arg) && !is_missing_file(text, exists),
+        _ => false,
+    }
+}
+
+/// `/data/gone.edb`: not there, but its first folder is; so a file was meant, and that it is
+/// missing is what the user must hear (`/tmp/x` would else be `/t` with a value).
+fn is_missing_file(text: &str, exists: Exists<'_>) -> bool {
+    let second = text.get(1..).and_then(|rest| rest.find(['/', '\\']));
+    second.is_some_and(|at| at > 0 && exists(OsStr::new(&text[..=at])))
 }
 
 /// `/2 /4 /8 /16 /32`: only the first digit is looked at, as in the original.

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::UsageError;
+use super::{Exists, UsageError, is_switch};
 use crate::cli::spec::{MODES, ModeSpec, mode};
 
 /// Letters that may follow `m`, one of them also as a switch of its own (`/m /h`).
@@ -16,12 +16,13 @@ const RESTORE_LETTERS: &[u8] = b"cm";
 pub(super) fn find_mode(
     word: &str,
     rest: &mut Vec<OsString>,
+    exists: Exists<'_>,
 ) -> Result<&'static ModeSpec, UsageError> {
     let body = word.strip_prefix(['/', '-']).unwrap_or(word);
     let body = body.to_ascii_lowercase();
     // A page, node or tag number turns a dump of the header into one of the page, as in the original.
     let wants_help = |arg: &OsStr| matches!(arg.to_str(), Some("--help" | "/?" | "-?"));
-    let switches = switches(rest);
+    let switches = switches(rest, exists);
     let any = |is_it: &dyn Fn(&OsStr) -> bool| switches.iter().any(|at| is_it(&rest[*at]));
     if matches!(&*body, "m" | "mh") && any(&names_a_page) || body == "m" && any(&wants_help) {
         return mode("m").ok_or(UsageError::InvalidMode);
@@ -69,8 +70,9 @@ fn names_a_page(arg: &OsStr) -> bool {
         && !text[1..].contains(['/', '.'])
 }
 
-/// Where switches may be: before `--`, behind which every argument is a file, and not where a long option has its value.
-fn switches(rest: &[OsString]) -> Vec<usize> {
+/// Where switches are: before `--`, behind which every argument is a file, and not where a long option has its value, or
+/// where there is a path.
+fn switches(rest: &[OsString], exists: Exists<'_>) -> Vec<usize> {
     let takes_value = |arg: &OsString| {
         let name = arg.to_str().and_then(|text| text.strip_prefix("--"));
         let options = MODES.iter().flat_map(ModeSpec::all_options);
@@ -80,7 +82,10 @@ fn switches(rest: &[OsString]) -> Vec<usize> {
     let end = rest.iter().position(|arg| arg == "--");
     let end = end.unwrap_or(rest.len());
     let is_value = |at: usize| at > 0 && takes_value(&rest[at - 1]);
-    (0..end).filter(|at| !is_value(*at)).collect()
+    let is_switch = |at: usize| is_switch(&rest[at], &rest[at].to_string_lossy(), exists);
+    (0..end)
+        .filter(|at| !is_value(*at) && is_switch(*at))
+        .collect()
 }
 
 /// Takes out the first switch of one of these letters, in lower case.

@@ -3,7 +3,7 @@ use super::{UsageError, normalize};
 fn translate(line: &str) -> Result<String, UsageError> {
     let args: Vec<_> = line.split(' ').map(Into::into).collect();
     let exists = |path: &std::ffi::OsStr| {
-        ["/data", "/data/p.edb", "/logs", "/tmp"]
+        ["/data", "/data/p.edb", "/logs", "/tmp", "/p9", "/s"]
             .iter()
             .any(|p| path == *p)
     };
@@ -177,13 +177,16 @@ fn behind_two_dashes_everything_is_a_file() {
 }
 
 #[test]
-fn the_value_of_an_option_is_no_letter_of_the_mode() {
+fn a_value_or_a_path_says_nothing_of_the_mode() {
     for (line, expected) in [
         (
             "exutil mh F --log-path /n4",
             "exutil mh --log-path=/n4 -- F",
         ),
         ("exutil /m --log-path /l F", "exutil mh --log-path=/l -- F"),
+        // Paths that are there.
+        ("exutil mh /p9", "exutil mh -- /p9"),
+        ("exutil /m /s", "exutil mh -- /s"),
     ] {
         assert_eq!(translate(line).unwrap(), expected, "{line}");
     }
