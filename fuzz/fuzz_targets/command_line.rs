@@ -5,14 +5,18 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
+use clap::Command;
 use exutil::cli::command::command;
 use exutil::cli::normalize::normalize;
 use exutil::cli::spec::{MODES, Value};
 use libfuzzer_sys::fuzz_target;
 
 const NAMES: [&str; 4] = ["exutil", "/usr/bin/eseutil", "esentutl.exe", "isinteg"];
+
+/// Made once: there are many modes.
+static COMMAND: LazyLock<Mutex<Command>> = LazyLock::new(|| Mutex::new(command()));
 
 /// Values that are put in where none is given.
 static WITHOUT: LazyLock<Vec<&str>> = LazyLock::new(|| {
@@ -79,5 +83,6 @@ fuzz_target!(|data: &[u8]| {
     }
     let again = normalize(&normal.args, &exists).expect("it has been understood once");
     assert_eq!(again, normal, "{args:?}");
-    let _ = command().try_get_matches_from(normal.args);
+    let mut command = COMMAND.lock().unwrap();
+    let _ = command.try_get_matches_from_mut(normal.args);
 });

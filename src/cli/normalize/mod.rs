@@ -128,7 +128,7 @@ impl Translator<'_> {
             }
             let text = arg.to_string_lossy();
             if text.starts_with("--") {
-                self.long(&text, arg, &mut args);
+                self.long(&text, arg, &mut args)?;
             } else if self.is_switch(arg, &text) {
                 self.switch(arg, &text, &mut args)?;
             } else {
@@ -142,22 +142,25 @@ impl Translator<'_> {
         is_switch(arg, text, self.exists)
     }
 
-    /// `--name value` and `--name=value`, for clap to judge.
+    /// `--name value` and `--name=value`, for clap to judge. A value that is not there is missed here: clap would take
+    /// the `--` before the files for it.
     fn long<'b>(
         &mut self,
         text: &str,
         arg: &OsStr,
         args: &mut std::iter::Peekable<impl Iterator<Item = &'b OsString>>,
-    ) {
+    ) -> Result<(), UsageError> {
         let name = text.trim_start_matches('-');
-        let takes_value = self
-            .spec
-            .all_options()
-            .any(|option| option.long == name && option.value.is_apart());
-        match args.next_if(|_| takes_value) {
-            Some(value) => self.option(name, value),
-            None => self.options.push(arg.to_owned()),
-        }
+        let mut options = self.spec.all_options();
+        let option = options.find(|option| option.long == name && option.value.is_apart());
+        let Some(option) = option else {
+            self.options.push(arg.to_owned());
+            return Ok(());
+        };
+        let value = args.next_if(|next| *next != "--");
+        let value = value.ok_or(UsageError::Missing(missing_name(option)))?;
+        self.option(name, value);
+        Ok(())
     }
 
     fn switch<'b>(

@@ -54,9 +54,8 @@ pub(super) fn find_mode(
 /// `/p34`, `/n34:2`, `/i34:2`, and their long names. A bare `/p` is the flush map. Who asks `m` for
 /// help wants to know of these.
 fn names_a_page(arg: &OsStr) -> bool {
-    let Some(text) = arg.to_str() else {
-        return false;
-    };
+    // Its value need not be text.
+    let text = arg.to_string_lossy();
     if let Some(long) = text.strip_prefix("--") {
         let name = long.split('=').next().unwrap_or_default();
         return matches!(name, "page" | "node" | "tag");

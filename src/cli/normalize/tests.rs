@@ -98,6 +98,14 @@ fn values_are_glued_or_apart() {
         translate("exutil mh F /l /v"),
         Err(UsageError::Missing("logfile path"))
     );
+    for line in [
+        "exutil export F --table",
+        "exutil export --table -- F",
+        "exutil export F --threads",
+    ] {
+        let missing = matches!(translate(line), Err(UsageError::Missing(_)));
+        assert!(missing, "{line}");
+    }
     assert_eq!(
         translate("exutil mh F /q"),
         Err(UsageError::InvalidOption("/q".into()))
@@ -203,7 +211,7 @@ fn what_is_no_text_comes_through_as_it_is() {
         let args: Vec<OsString> = words.iter().map(|word| os(word)).collect();
         normalize(&args, &|_| false).unwrap().args
     };
-    let cases: [(&[&[u8]], &[&[u8]]); 5] = [
+    let cases: [(&[&[u8]], &[&[u8]]); 6] = [
         (
             &[b"exutil", b"mh", b"/l/logs/\xE4", b"\xFF.edb"],
             &[
@@ -221,6 +229,10 @@ fn what_is_no_text_comes_through_as_it_is() {
         (
             &[b"exutil", b"mh", b"-l", b"\xE4", b"F"],
             &[b"exutil", b"mh", b"--log-path=\xE4", b"--", b"F"],
+        ),
+        (
+            &[b"exutil", b"m", b"F", b"--page", b"34\xE4"],
+            &[b"exutil", b"m", b"--page=34\xE4", b"--", b"F"],
         ),
         // A path that leads nowhere.
         (
