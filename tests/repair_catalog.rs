@@ -5,10 +5,11 @@
 mod repairing;
 
 use exutil::db::Database;
-use exutil::db::catalog::Schema;
+use exutil::db::catalog::{CatalogRow, Schema};
 use exutil::format::checksum::seal;
 use exutil::format::ids::{Objid, Pgno};
-use exutil::format::page::PageFlags;
+use exutil::format::page::{Page, PageFlags, PageMut};
+use exutil::format::schema::{CatalogType, column_flags, index_flags};
 use exutil::progress::Silent;
 use exutil::salvage::{Inventory, TreeKind};
 use repairing::{Records, checked, open, records, repaired, sample, serious};
@@ -213,5 +214,128 @@ fn a_wrong_bit_of_a_checksum_costs_nothing() {
         db.mend_sums();
         let (new, _) = repaired(&mut db).unwrap();
         assert_eq!(keys(&records(&open(new))), keys(&before), "{bit}");
+    }
+}
+
+/// The rows of both catalogs of a sample, changed by `change`, which says whether it has.
+fn with_catalog_rows(file: &str, change: &dyn Fn(&CatalogRow, &mut [u8]) -> bool) -> Vec<u8> {
+    let mut bytes = sample(file);
+    let db = open(bytes.clone());
+    let size = db.page_size();
+    let mut changed = 0;
+    for objid in [Objid::CATALOG, Objid::CATALOG_SHADOW] {
+        for pgno in leaves(&db, objid) {
+            let at = pgno.offset(size) as usize;
+            let place = &mut bytes[at..at + size.bytes()];
+            let before = place.to_vec();
+            let page = Page::new(&before, size).unwrap();
+            let mut edit = PageMut::new(place, size).unwrap();
+            for line in 0..page.node_count() {
+                let row = CatalogRow::parse(page.node(line).unwrap().data, page).unwrap();
+                // The catalog's own description stays.
+                let ours = row.table > Objid::new(5);
+                let data = edit.node_data_mut(line).unwrap();
+                changed += usize::from(ours && change(&row, data));
+            }
+            seal(place, size, pgno);
+        }
+    }
+    assert!(changed > 0 && changed % 2 == 0, "{file}: {changed}");
+    bytes
+}
+
+/// Repairs it, and gives what was changed of the catalog; every record is kept.
+fn put_right(file: &str, harmed: Vec<u8>) -> (Schema, Vec<String>) {
+    let before = records(&open(sample(file)));
+    let mut db = open(harmed);
+    assert!(!checked(&db).is_sound(), "{file}");
+    let (new, written) = repaired(&mut db).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let db = open(new);
+    assert_eq!(serious(&db), [""; 0], "{file}");
+    let after = records(&db);
+    let objids = Schema::read(&db)
+        .table("MSysObjids")
+        .map(|table| table.objid);
+    for (objid, table) in keys(&before) {
+        if Some(objid) != objids {
+            assert!(
+                table.iter().all(|key| after[&objid].contains_key(*key)),
+                "{file} {objid}"
+            );
+        }
+    }
+    let changes = written.losses.catalog_changes.into_iter();
+    (
+        Schema::read(&db),
+        changes.map(|change| change.what).collect(),
+    )
+}
+
+#[test]
+fn an_escrow_column_without_a_default_is_an_ordinary_one() {
+    for file in FILES {
+        let is_plain = |row: &CatalogRow| {
+            let column = row.column().filter(|_| row.kind == CatalogType::Column);
+            column.is_some_and(|column| column.default.is_none())
+        };
+        let harmed = with_catalog_rows(file, &|row, data| {
+            is_plain(row) && CatalogRow::set_flags(data, row.flags | column_flags::ESCROW)
+        });
+        let (schema, changes) = put_right(file, harmed);
+        let columns = schema.tables.values().flat_map(|table| &table.columns);
+        let mut without = columns.filter(|column| column.default.is_none());
+        assert!(without.all(|column| column.flags & column_flags::ESCROW == 0));
+        assert!(
+            changes
+                .iter()
+                .any(|what| what.contains("no longer an escrow column"))
+        );
+    }
+}
+
+#[test]
+fn indexes_that_contradict_themselves_are_left_out() {
+    for file in FILES {
+        let is_index = |row: &CatalogRow| row.kind == CatalogType::Index;
+        // All the other way round.
+        let harmed = with_catalog_rows(file, &|row, data| {
+            is_index(row) && CatalogRow::set_flags(data, row.flags ^ index_flags::PRIMARY)
+        });
+        let (schema, changes) = put_right(file, harmed);
+        let tables = schema
+            .tables
+            .values()
+            .filter(|table| table.objid > Objid::new(5));
+        assert!(
+            tables.flat_map(|table| &table.indexes).next().is_none(),
+            "{file}"
+        );
+        assert!(
+            changes
+                .iter()
+                .any(|what| what.contains("contradicts itself"))
+        );
+    }
+}
+
+#[test]
+fn an_index_over_a_deleted_column_is_left_out() {
+    for file in FILES {
+        let schema = Schema::read(&open(sample(file)));
+        let tables = schema
+            .tables
+            .values()
+            .filter(|table| table.objid > Objid::new(5));
+        let mut indexes =
+            tables.flat_map(|table| table.secondary_indexes().map(move |i| (table, i)));
+        let (table, index) = indexes.next().unwrap();
+        let fid = index.segments[0].fid;
+        let harmed = with_catalog_rows(file, &|row, data| {
+            let is_it = row.kind == CatalogType::Column && row.id == u32::from(fid.get());
+            is_it && row.table == table.objid && CatalogRow::set_root(data, Pgno::NULL)
+        });
+        let (schema, _) = put_right(file, harmed);
+        let kept = &schema.tables[&table.objid].indexes;
+        assert!(kept.iter().all(|it| it.objid != index.objid), "{file}");
     }
 }

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use common::Random;
 use exutil::error::{Error, Result};
 use exutil::format::undofile::{
-    ENTRIES_AT, FileEntry, RangeEntry, UndoEntry, UndoHeader, UndoPlan, UndoStatus, sectors,
-    write_entry,
+    AsideEntry, ENTRIES_AT, FileEntry, RangeEntry, UndoEntry, UndoHeader, UndoPlan, UndoStatus,
+    sectors, write_entry,
 };
 use exutil::jet::JetError;
 use exutil::storage::{Crash, Disk, MemoryDisk, RealDisk};
@@ -736,6 +736,22 @@ fn hostile_entries_with_right_checksums_are_refused() {
         })
     };
     let change = || file(UndoPlan::Change, 100, "/d/file", "file");
+    let aside = |name: &str, aside: &str, new_file: &str| {
+        UndoEntry::File(FileEntry {
+            plan: UndoPlan::Aside,
+            before_len: 100,
+            after_len: 50,
+            after_hash: 0,
+            absolute: format!("/d/{name}").into(),
+            relative: name.into(),
+            aside: Some(AsideEntry {
+                aside: aside.into(),
+                new_file: new_file.into(),
+                before_hash: 1,
+                modified: 0,
+            }),
+        })
+    };
     let range = |file, offset, len: u32, after: bool, before: bool| {
         let parts = sectors(offset, len as usize).count();
         UndoEntry::Range(RangeEntry {
@@ -798,6 +814,21 @@ fn hostile_entries_with_right_checksums_are_refused() {
         vec![file(UndoPlan::Change, 100, "/d/file", "../d/file"), end(1)],
         vec![file(UndoPlan::Change, 100, "/d/file", "/d/file"), end(1)],
         vec![file(UndoPlan::Change, 100, "", ""), end(1)],
+        // One file under two numbers, in whatever spelling, and the undo file itself.
+        vec![change(), change(), end(2)],
+        vec![
+            change(),
+            file(UndoPlan::Create, 0, "/d/./file", "./file"),
+            end(2),
+        ],
+        vec![file(UndoPlan::Change, 50, "/d/x.undo", "x.undo"), end(1)],
+        vec![file(UndoPlan::Create, 0, "/d/x.undo", ""), end(1)],
+        vec![
+            aside("file", "kept", "new"),
+            aside("other", "kept", "newer"),
+            end(2),
+        ],
+        vec![aside("file", "x.undo", "new"), end(1)],
     ];
     for (number, entries) in bad.iter().enumerate() {
         let disk = crafted(entries);

@@ -2,13 +2,13 @@
 //! ([`normalize`]) from every spelling to one, parsed by clap from one table ([`spec`]), and each
 //! mode (`modes`) turns options into a call and a report into text, table or JSON.
 
+pub mod command;
 pub mod docs;
 pub mod exit;
 pub mod log_line;
 pub mod normalize;
 pub mod spec;
 
-mod command;
 mod escape;
 mod heartbeat;
 mod interrupt;

@@ -6,13 +6,13 @@ use super::report::CatalogChange;
 use super::witnesses::{Witnesses, new_catalog};
 use crate::check::CheckReport;
 use crate::db::catalog::make::NewRow;
-use crate::db::catalog::{CATALOG_ROOT, CatalogRow, SHADOW_ROOT, Schema, Table};
+use crate::db::catalog::{CATALOG_ROOT, CatalogRow, Index, SHADOW_ROOT, Schema, Table};
 use crate::db::{Database, PageBytes};
 use crate::format::ids::{Objid, PageSize};
 use crate::format::page::PageFlags;
 use crate::format::record::RecordLayout;
 use crate::format::record::convert::to_new;
-use crate::format::schema::{CatalogType, Fid, KeySegment};
+use crate::format::schema::{CatalogType, Coltyp, Fid, KeySegment, column_flags, index_flags};
 use crate::problem::{Problem, Severity};
 use crate::salvage::{
     CatalogEntry, CatalogReport, Inventory, OrphanTree, SalvageOptions, SalvagedCatalog, TreeKind,
@@ -108,6 +108,7 @@ impl Repaired {
         leave_out_namesakes(&mut rows, &mut changes);
         leave_out_tables(&mut rows, &mut changes);
         leave_out_doubles(inventory, &mut rows, &mut changes);
+        take_back_escrow(&mut rows, &mut changes);
         let rows: Vec<CatalogEntry> = rows.into_iter().map(|parsed| parsed.entry).collect();
         // Before revision 7 index columns have another form. [format notes 6.6]
         let old_segments = db.header().update_major < 7;
@@ -126,34 +127,18 @@ impl Repaired {
         repaired
     }
 
-    /// An index over a column that is not there cannot be kept, nor one over a column whose type is only guessed: nobody
-    /// could tell whether its entries are right. A table keeps its records in the order of their keys also without
+    /// Leaves out indexes that cannot be kept. A table keeps its records in the order of their keys also without
     /// its primary index.
     fn leave_out_indexes(&mut self, guessed: &BTreeSet<(Objid, Fid)>) {
         let mut gone = BTreeSet::new();
         for table in self.schema.tables.values() {
-            let template = self
-                .schema
-                .template_of(table)
-                .map(|template| template.objid);
             for index in &table.indexes {
-                let mut columns = index.segments.iter().chain(&index.conditions);
-                let is_known = |segment: &KeySegment| {
-                    let owner = if segment.template {
-                        template
-                    } else {
-                        Some(table.objid)
-                    };
-                    let column = self.schema.column(table, segment.fid, segment.template);
-                    let guess = |owner| guessed.contains(&(owner, segment.fid));
-                    column.is_some() && !owner.is_some_and(guess) && !guess(table.objid)
-                };
-                if !columns.all(is_known) {
+                if let Some(why) = self.contradiction(table, index, guessed) {
                     gone.insert((table.objid, index.objid));
                     self.changes.push(CatalogChange {
                         table: table.objid,
                         what: format!(
-                            "index {} of table {} left out: the row of one of its columns is lost",
+                            "index {} of table {} left out: {why}",
                             index.name, table.name
                         ),
                     });
@@ -169,6 +154,36 @@ impl Repaired {
             })
         });
         self.schema = schema(self.old_segments, &self.rows);
+    }
+
+    /// Why an index cannot be kept: over a column that is not there, or whose type is only guessed, nobody could tell
+    /// whether its entries are right; and the primary index, and no other, is the table itself.
+    fn contradiction(
+        &self,
+        table: &Table,
+        index: &Index,
+        guessed: &BTreeSet<(Objid, Fid)>,
+    ) -> Option<&'static str> {
+        let template = self.schema.template_of(table).map(|table| table.objid);
+        let mut columns = index.segments.iter().chain(&index.conditions);
+        let is_known = |segment: &KeySegment| {
+            let owner = if segment.template {
+                template
+            } else {
+                Some(table.objid)
+            };
+            let column = self.schema.column(table, segment.fid, segment.template);
+            let guess = |owner| guessed.contains(&(owner, segment.fid));
+            column.is_some_and(|column| column.coltyp != Coltyp::Deleted)
+                && !owner.is_some_and(guess)
+                && !guess(table.objid)
+        };
+        if !columns.all(is_known) {
+            return Some("the row of one of its columns is lost");
+        }
+        let is_primary = index.flags & index_flags::PRIMARY != 0;
+        (is_primary != (index.objid == table.objid))
+            .then_some("its row contradicts itself on whether it is the primary one")
     }
 
     /// Adds rows that were made.
@@ -400,6 +415,31 @@ fn leave_out_doubles(
         }
         !double
     });
+}
+
+/// A column without a default value cannot be one that many may change at once: the engine would not know what to add to.
+fn take_back_escrow(rows: &mut [Parsed], changes: &mut Vec<CatalogChange>) {
+    for Parsed { entry, row } in rows {
+        let column = Some(&*row).filter(|row| row.kind == CatalogType::Column);
+        let Some(column) = column.and_then(CatalogRow::column) else {
+            continue;
+        };
+        let is_escrow = column.flags & column_flags::ESCROW != 0;
+        if !is_escrow || column.default.is_some() || column.coltyp == Coltyp::Deleted {
+            continue;
+        }
+        let flags = row.flags & !column_flags::ESCROW;
+        if CatalogRow::set_flags(&mut entry.data, flags) {
+            row.flags = flags;
+            changes.push(CatalogChange {
+                table: row.table,
+                what: format!(
+                    "row {} is no longer an escrow column: it has no default",
+                    named(row)
+                ),
+            });
+        }
+    }
 }
 
 /// The flags of the catalog's pages: of its root, else of any page of it or of its shadow.

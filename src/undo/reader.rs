@@ -1,5 +1,6 @@
 //! An undo file that is read.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::aside::Aside;
@@ -252,6 +253,23 @@ impl<'d> UndoFile<'d> {
         }
         for (file, (path, aside)) in self.files.iter_mut().zip(places.into_iter().zip(asides)) {
             (file.path, file.aside) = (path, aside);
+        }
+        self.refuse_same_names()
+    }
+
+    /// No file may be named twice, under any of its names, nor the undo file itself: what is said of it here and there
+    /// could not both be brought back. The writer refuses the same.
+    fn refuse_same_names(&self) -> Result<()> {
+        let mut seen = HashSet::from([self.path.as_path()]);
+        for file in &self.files {
+            let others = file.aside.iter();
+            let others = others.flat_map(|aside| [&aside.path, &aside.new_file]);
+            for name in [&file.path].into_iter().chain(others) {
+                if !seen.insert(name) {
+                    let what = format!("it names '{}' twice, or as itself", name.display());
+                    return Err(self.unusable(what));
+                }
+            }
         }
         Ok(())
     }

@@ -25,6 +25,14 @@ pub enum Value {
     OneOf(&'static str, &'static [&'static str]),
 }
 
+impl Value {
+    /// True when a value may be an argument of its own behind the option's long name.
+    #[must_use]
+    pub const fn is_apart(self) -> bool {
+        !matches!(self, Self::None | Self::Optional(..) | Self::Glued(..))
+    }
+}
+
 /// One option.
 #[derive(Debug, Clone, Copy)]
 pub struct OptionSpec {

@@ -185,11 +185,20 @@ impl CatalogRow {
 
     /// Writes another root into the data of a row whose column 4 is one; false when the row has no such column.
     pub fn set_root(data: &mut [u8], root: Pgno) -> bool {
-        let place = place(fid::COLTYP_OR_PGNO.get().into());
+        Self::set_number(data, fid::COLTYP_OR_PGNO, root.get())
+    }
+
+    /// Writes other flags into the data of a row; false when the row has no such column.
+    pub fn set_flags(data: &mut [u8], flags: u32) -> bool {
+        Self::set_number(data, fid::FLAGS, flags)
+    }
+
+    fn set_number(data: &mut [u8], fid: Fid, number: u32) -> bool {
+        let place = place(fid.get().into());
         let field = place.and_then(|(offset, size)| data.get_mut(offset..offset + size));
         let found = field.is_some();
         if let Some(field) = field {
-            field.copy_from_slice(&root.get().to_le_bytes());
+            field.copy_from_slice(&number.to_le_bytes());
         }
         found
     }
@@ -197,15 +206,7 @@ impl CatalogRow {
     /// Writes other object ids into the data of a row: of the table, and of the tree where the row is about one; false when
     /// the row has no such columns.
     pub fn set_objids(data: &mut [u8], table: Objid, id: u32) -> bool {
-        let mut put = |fid: Fid, number: u32| {
-            let place = place(fid.get().into());
-            let field = place.and_then(|(offset, size)| data.get_mut(offset..offset + size));
-            field.is_some_and(|field| {
-                field.copy_from_slice(&number.to_le_bytes());
-                true
-            })
-        };
-        put(fid::OBJID_TABLE, table.get()) && put(fid::ID, id)
+        Self::set_number(data, fid::OBJID_TABLE, table.get()) && Self::set_number(data, fid::ID, id)
     }
 
     /// As a column; `None` when id or type are none. The catalog's rows about its own columns all give
