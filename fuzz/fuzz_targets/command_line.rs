@@ -56,9 +56,10 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let exists = |path: &OsStr| {
-        let sum = path.as_bytes().iter().fold(*first, |sum, byte| {
-            sum.wrapping_mul(31).wrapping_add(*byte)
-        });
+        let sum = path
+            .as_bytes()
+            .iter()
+            .fold(*first, |sum, byte| sum.wrapping_mul(31).wrapping_add(*byte));
         sum % 3 == 0
     };
     let name = OsString::from(NAMES[usize::from(*first) % NAMES.len()]);

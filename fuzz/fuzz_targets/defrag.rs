@@ -33,7 +33,10 @@ fn damaged(changes: &[u8]) -> Vec<u8> {
             0 => bytes[at] = change[3],
             1 => bytes[at] ^= 1 << (change[3] % 8),
             2 => bytes[at] = bytes[at].wrapping_add(change[3]),
-            _ => bytes[at..].iter_mut().take(8).for_each(|byte| *byte = change[3]),
+            _ => bytes[at..]
+                .iter_mut()
+                .take(8)
+                .for_each(|byte| *byte = change[3]),
         }
         let page = &mut bytes[number * page_bytes..][..page_bytes];
         if change[4] & 0x80 != 0 || page.iter().all(|byte| *byte == 0) {

@@ -18,6 +18,8 @@ use libfuzzer_sys::fuzz_target;
 
 const BASE: &[u8] = include_bytes!("../../testdata/mini-2k.edb");
 const SIZE: PageSize = PageSize::K2;
+/// So many pages of the file are never cut off.
+const PAGES_KEPT: usize = 25;
 const NOW: LogTime = LogTime::utc((2026, 11, 20), (12, 0, 0), 0);
 
 /// Each change: three bytes of offset, one of value, one of how. The highest bit of the last one leaves the checksum of the page
@@ -40,7 +42,7 @@ fn damaged(changes: &[u8]) -> Vec<u8> {
             }
             6 => bytes[start..start + page_bytes].fill(0),
             // The end of the file is lost.
-            _ => bytes.truncate(start.max(BASE.len() / 2)),
+            _ => bytes.truncate(start.max(PAGES_KEPT * page_bytes)),
         }
         let Some(page) = bytes.get_mut(start..start + page_bytes) else {
             continue;

@@ -200,7 +200,11 @@ fuzz_target!(|data: &[u8]| {
                 return;
             }
             Err(_) if !force => {
-                assert_eq!(disk.files(), before, "it was refused, but something changed");
+                assert_eq!(
+                    disk.files(),
+                    before,
+                    "it was refused, but something changed"
+                );
             }
             Err(_) => {}
         }

@@ -44,7 +44,11 @@ fn run(bytes: &[u8]) {
             return;
         }
         if !force {
-            assert_eq!(disk.files(), before, "it was refused, but something changed");
+            assert_eq!(
+                disk.files(),
+                before,
+                "it was refused, but something changed"
+            );
         }
     }
 }
