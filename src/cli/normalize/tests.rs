@@ -211,8 +211,8 @@ fn what_is_no_text_comes_through_as_it_is() {
         let args: Vec<OsString> = words.iter().map(|word| os(word)).collect();
         normalize(&args, &|_| false).unwrap().args
     };
-    type Line<'a> = &'a [&'a [u8]];
-    let cases: [(Line<'_>, Line<'_>); 6] = [
+    type Words<'w> = &'w [&'w [u8]];
+    let cases: [(Words<'_>, Words<'_>); 6] = [
         (
             &[b"exutil", b"mh", b"/l/logs/\xE4", b"\xFF.edb"],
             &[
