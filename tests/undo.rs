@@ -974,15 +974,20 @@ mod command {
         let writer = UndoWriter::create(&RealDisk, &plan.path("other.undo"), "p other").unwrap();
         writer.commit(true, |_| Ok(())).unwrap();
         std::fs::write(plan.path("none.undo"), vec![7; 20_000]).unwrap();
-        let of_file = line(dir.path(), "undo priv1.edb");
+        let of_file = line(dir.path(), "undo priv1.edb --list");
         assert_eq!(of_file.status, 0, "{of_file:?}");
         let names =
             |run: &common::Run, name: &str| run.stdout.contains(&format!("Undo file: {name}"));
         assert!(names(&of_file, "E00.undo") && !names(&of_file, "other.undo"));
+        // Nothing is restored that is not named, and a script hears of it.
+        let refused = line(dir.path(), "undo priv1.edb");
+        assert_eq!(refused.status, 8, "{refused:?}");
         assert!(
-            of_file.stdout.contains("exutil undo E00.undo"),
-            "{of_file:?}"
+            refused.output().contains("exutil undo E00.undo"),
+            "{refused:?}"
         );
+        let json = common::exutil(dir.path(), &["undo", "priv1.edb", "--format", "json"]);
+        assert!(json.stdout.contains("nothing was restored"), "{json:?}");
         // One that the command has removed counts as its file as well.
         assert!(names(&line(dir.path(), "undo removed.log"), "E00.undo"));
         let of_folder = line(dir.path(), "undo .");
@@ -1003,6 +1008,27 @@ mod command {
         );
         assert_eq!(line(dir.path(), "undo priv1.edb --discard").status, 4);
         assert_eq!(line(dir.path(), "undo nothing.edb").status, 8);
+        // A link leads to the folder of the database itself, and one sound header is enough.
+        #[cfg(unix)]
+        {
+            let other = common::folder_with(&[]);
+            let link = other.path().join("link.edb");
+            std::os::unix::fs::symlink(plan.path("priv1.edb"), link).unwrap();
+            let linked = line(other.path(), "undo link.edb --list");
+            assert!(linked.stdout.contains("E00.undo"), "{linked:?}");
+        }
+        let sound = std::fs::read(plan.path(UNDO)).unwrap();
+        for slot in [0, 4096] {
+            let mut bytes = sound.clone();
+            bytes[slot..slot + 512].fill(0);
+            std::fs::write(plan.path(UNDO), &bytes).unwrap();
+            let listed = line(dir.path(), "undo E00.undo --list");
+            assert!(
+                listed.stdout.contains("priv1.edb"),
+                "slot {slot}: {listed:?}"
+            );
+        }
+        std::fs::write(plan.path(UNDO), sound).unwrap();
         // Restored, it is told no more as what is to be done.
         assert_eq!(line(dir.path(), "undo E00.undo").status, 0);
         let after = line(dir.path(), "undo priv1.edb");

@@ -15,6 +15,8 @@ const EVERY: Duration = Duration::from_secs(60);
 pub const VARIABLE: &str = "EXUTIL_HEARTBEAT";
 /// More lines than this nobody wants.
 const LEAST: Duration = Duration::from_millis(10);
+/// Longest wait for the last line.
+const ENDED_WITHIN: Duration = Duration::from_millis(500);
 /// The rate is that of so many beats: what an earlier run had done goes by in no time and tells nothing.
 const BEATS: usize = 10;
 
@@ -254,8 +256,12 @@ impl Drop for Heartbeat {
     fn drop(&mut self) {
         self.shared.lock().over = true;
         self.shared.ended.notify_all();
+        // It is at its end, or in the middle of a line that nobody takes: the job does not wait for that.
+        let waited = Instant::now();
         if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+            while !thread.is_finished() && waited.elapsed() < ENDED_WITHIN {
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
     }
 }

@@ -4,9 +4,11 @@
 //!
 //! SIGHUP stays as it was found, so that `nohup` does what it is for.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
 
 use clap::ArgMatches;
 use indicatif::{ProgressBar, ProgressDrawTarget};
@@ -17,6 +19,8 @@ use crate::progress::Left;
 
 /// Where the command is.
 static AT: Mutex<At> = Mutex::new(At::NOWHERE);
+/// Longest wait for the bar to go.
+const WIPED_WITHIN: Duration = Duration::from_millis(200);
 /// A signal has come.
 static CANCELLED: AtomicBool = AtomicBool::new(false);
 
@@ -60,6 +64,8 @@ enum Way {
     Exports(String),
     /// It takes back what another has changed.
     Restores,
+    /// It removes what another could be taken back with.
+    Discards,
 }
 
 impl Way {
@@ -78,6 +84,7 @@ impl Way {
                 state: text("state"),
             },
             _ if flag("dry-run") || flag("list") => Self::Reads,
+            "undo" if flag("discard") => Self::Discards,
             "undo" => Self::Restores,
             "export" => text("output").map_or(Self::Reads, Self::Exports),
             "r" => text("to").map_or(Self::Changes, Self::Elsewhere),
@@ -180,16 +187,36 @@ fn signalled() {
 }
 
 fn cancel() {
-    let at = lock();
+    let mut at = lock();
     if at.over {
         return;
     }
-    if let Some(bar) = &at.bar {
+    if let Some(bar) = at.bar.take() {
+        wipe(bar);
+    }
+    if let State::Changing(Some(undo)) = &at.left
+        && matches!(undo.try_exists(), Ok(false))
+    {
+        // It goes when nothing needs it any more.
+        at.left = State::Changed(None);
+    }
+    // Who was to read it may be gone, as 'tee' is by the same signal.
+    let _ = writeln!(std::io::stderr(), "exutil: cancelled. {}", message(&at));
+    std::process::exit(ExitStatus::Cancelled.code());
+}
+
+/// Takes the bar off the terminal. Whoever prints beside it holds a lock of its own, and may wait for a reader for ever: then
+/// it stays.
+fn wipe(bar: ProgressBar) {
+    let (done, wait) = mpsc::channel();
+    let clear = move || {
         bar.finish_and_clear();
         bar.set_draw_target(ProgressDrawTarget::hidden());
+        let _ = done.send(());
+    };
+    if std::thread::Builder::new().spawn(clear).is_ok() {
+        let _ = wait.recv_timeout(WIPED_WITHIN);
     }
-    eprintln!("exutil: cancelled. {}", message(&at));
-    std::process::exit(ExitStatus::Cancelled.code());
 }
 
 /// What is left, and how to go on.
@@ -201,10 +228,12 @@ fn message(at: &At) -> String {
     let (unchanged, others) = match file {
         Some(file) if at.before > 0 => (
             format!("{} is as it was", quoted(file)),
-            "; the files named before it are done",
+            "; what became of the files named before it is told above",
         ),
         _ => ("Nothing was changed".to_owned(), ""),
     };
+    // Nor of those behind it.
+    let whose = file.map_or_else(String::new, |file| format!(" of {}", quoted(file)));
     match (&at.way, &at.left) {
         (Way::Elsewhere(dir), _) => format!(
             "The originals are as they were. Remove what is in {}, and {again}.",
@@ -222,6 +251,10 @@ fn message(at: &At) -> String {
         (Way::Sweeps { state: None }, _) => {
             "Nothing was changed, and nothing is kept of what was found out: \
              with --state FILE the next run goes on where one was cancelled."
+                .to_owned()
+        }
+        (Way::Discards, _) => {
+            "No database was changed. The undo file may be gone, and then what it had put aside is to be removed by hand."
                 .to_owned()
         }
         (Way::Copies { resume: true }, State::Unchanged) => {
@@ -261,11 +294,11 @@ fn message(at: &At) -> String {
         (_, State::Changed(Some(undo))) => {
             let undo = quoted(undo);
             format!(
-                "All changes were made already; 'exutil undo {}' takes them back.",
+                "All changes{whose} were made already; 'exutil undo {}' takes them back.",
                 undo.trim_matches('\'')
             )
         }
-        (_, State::Changed(None)) => "All changes were made already.".to_owned(),
+        (_, State::Changed(None)) => format!("All changes{whose} were made already."),
         (Way::Reads, State::Unchanged) => "Nothing was changed.".to_owned(),
         (_, State::Unchanged) => format!("{unchanged}{others}: {again}."),
     }
@@ -314,6 +347,8 @@ mod tests {
             assert_eq!(way(line), Way::Changes, "{line}");
         }
         assert_eq!(way("exutil undo a"), Way::Restores);
+        assert_eq!(way("exutil undo --discard a"), Way::Discards);
+        assert!(said(Way::Discards, Left::Unchanged).contains("may be gone"));
         let exports = Way::Exports("x".into());
         assert_eq!(way("exutil export --output=x a"), exports);
         assert!(said(exports, Left::Unchanged).contains("the export to 'x' is not complete"));
@@ -351,7 +386,7 @@ mod tests {
         );
         assert_eq!(
             said(Way::Changes, Left::Changed { undo }),
-            "All changes were made already; 'exutil undo E00.undo' takes them back."
+            "All changes of 'a.edb' were made already; 'exutil undo E00.undo' takes them back."
         );
         assert_eq!(
             said(Way::Restores, Left::Changing { undo }),
@@ -399,7 +434,7 @@ mod tests {
         let said = message(&at);
         assert!(
             said.ends_with(
-                "is as it was; the files named before it are done: run the same command again."
+                "is as it was; what became of the files named before it is told above: run the same command again."
             ),
             "{said}"
         );

@@ -14,8 +14,11 @@ pub(super) fn commit<'d>(
     apply: impl FnOnce(&mut Applier<'d>) -> Result<()>,
 ) -> Result<Option<PathBuf>> {
     let (disk, path) = (writer.disk(), writer.path().to_owned());
-    progress.leaves(Left::Changing { undo: Some(&path) });
-    let done = writer.commit(keep, apply);
+    // Before, while it is made durable, nothing has changed.
+    let done = writer.commit(keep, |applier| {
+        progress.leaves(Left::Changing { undo: Some(&path) });
+        apply(applier)
+    });
     match &done {
         Ok(undo) => progress.leaves(Left::Changed {
             undo: undo.as_deref(),

@@ -193,9 +193,7 @@ impl<'p> Place<'p> {
         let target = self.to.as_deref().unwrap_or(&self.database);
         // A run that leaves the original alone has none.
         let Some(mut writer) = writer else {
-            let placed = self.put_elsewhere(temp, target)?;
-            progress.leaves(Left::Changed { undo: None });
-            return Ok(placed);
+            return self.put_elsewhere(temp, target, progress);
         };
         let aside = self.aside()?;
         let path = temp.path().to_owned();
@@ -211,10 +209,17 @@ impl<'p> Place<'p> {
         })
     }
 
-    fn put_elsewhere(&self, temp: TempFile<'p>, target: &Path) -> Result<Placed> {
+    fn put_elsewhere(
+        &self,
+        temp: TempFile<'p>,
+        target: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Placed> {
         // Somebody may have made it meanwhile.
         self.refuse_taken_target(target)?;
+        progress.leaves(Left::Changing { undo: None });
         self.disk.rename(temp.path(), target)?;
+        progress.leaves(Left::Changed { undo: None });
         self.disk.sync_dir(folder(target))?;
         temp.keep();
         Ok(Placed {

@@ -10,6 +10,7 @@ use crate::cli::layout::Layout;
 use crate::cli::session::Session;
 use crate::error::Error;
 use crate::format::undofile::{UndoPlan, UndoStatus};
+use crate::jet::JetError;
 use crate::ops::survey::group::quoted;
 use crate::ops::undo::{
     AsideOutcome, UndoAction, UndoOptions, UndoOutcome, UndoReport, UndoneFile, undo_file_watched,
@@ -82,11 +83,19 @@ fn several(session: &mut Session, of: &Path, found: &[PathBuf], options: UndoOpt
         newest = newest.or(is_due.then_some(path));
         session.eseutil("\n");
     }
-    if let Some(newest) = newest {
-        let newest = quoted(&newest.to_string_lossy());
-        session.eseutil(&format!(
-            "The newest comes first, and is to be taken back first: exutil undo {newest}\n"
-        ));
+    // A script that meant to restore must not take this for done.
+    if let Some(newest) = newest.filter(|_| options.action == UndoAction::Restore) {
+        let error = Error::Copy {
+            path: of.to_owned(),
+            jet: JetError::INVALID_PARAMETER,
+            what: format!(
+                "it is no undo file, and nothing was restored. The newest of those above is to be taken back first: \
+                 exutil undo {}",
+                quoted(&newest.to_string_lossy())
+            ),
+            advice: None,
+        };
+        plain_failure(session, of, &error);
     }
 }
 

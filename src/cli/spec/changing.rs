@@ -172,7 +172,8 @@ pub(super) const UNDO: ModeSpec = ModeSpec {
         be interrupted itself and run again. Files are looked for below the folder of the undo file, \
         if they were there, so that a folder may be moved as a whole. Use only undo files that you trust: \
         they name the files that are written. For a database or folder in the place of an undo file its undo files are \
-        listed, the newest first, which is to be taken back first; nothing is changed then.",
+        listed, the newest first, which is to be taken back first; nothing is changed then, and without --list or --dry-run that \
+        is an error.",
     files: "FILE",
     example: "exutil undo E00.undo --dry-run\n    What would be restored, and whether it can be; nothing is changed.",
     options: &[

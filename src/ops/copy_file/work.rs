@@ -34,7 +34,11 @@ pub fn run(options: &CopyOptions, disk: &dyn Disk, progress: &dyn Progress) -> R
             Begin::Part(target, map) => (target, map, false),
             Begin::Finished(target, map) => (target, map, true),
         };
-    progress.leaves(left(options, &names, &map));
+    progress.leaves(if finished {
+        Left::Changed { undo: None }
+    } else {
+        left(options, &names, &map)
+    });
     let mut work = Work {
         options,
         progress,

@@ -168,7 +168,6 @@ impl<'p> Place<'p> {
     ) -> Result<()> {
         let disk = self.disk;
         if let Some(backup) = &self.backup {
-            stages.leaves(Left::Unfinished { file: backup });
             self.name_backup(backup, stages)?;
         }
         stages.stage(&Stage::Moving(self.temp.clone(), self.shown.clone()));
@@ -247,6 +246,7 @@ impl<'p> Place<'p> {
             {
                 // Under another name until it is whole.
                 let part = with_ending(backup, WAITING);
+                progress.leaves(Left::Unfinished { file: &part });
                 let copy = TempFile::take_over(disk, part, &self.database)?;
                 let from = disk.open(&self.database)?;
                 let paths = (self.database.as_path(), copy.path());

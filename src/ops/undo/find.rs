@@ -7,7 +7,7 @@ use walkdir::WalkDir;
 
 use crate::error::{Error, Result};
 use crate::format::bytes::all_zero;
-use crate::format::undofile::{ENTRIES_AT, UNDO_MAGIC};
+use crate::format::undofile::{ENTRIES_AT, SLOTS, UNDO_MAGIC};
 use crate::storage::{Disk, RealDisk};
 use crate::undo::UndoFile;
 
@@ -24,13 +24,15 @@ pub fn undo_files_of(path: &Path) -> Result<Option<Vec<PathBuf>>> {
     if is_there && !is_folder && may_be_undo_file(&whole)? {
         return Ok(None);
     }
-    let folder = if is_folder {
-        path
-    } else {
-        match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        }
+    let named = match path.parent() {
+        _ if is_folder => path,
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    // A command puts its undo file beside the database itself, not beside a link to it.
+    let folder = match whole.parent() {
+        Some(parent) if !is_folder && RealDisk.canonical(named)? != parent => parent,
+        _ => named,
     };
     let mut found = Vec::new();
     for entry in WalkDir::new(folder).min_depth(1).max_depth(1) {
@@ -61,18 +63,24 @@ pub fn undo_files_of(path: &Path) -> Result<Option<Vec<PathBuf>>> {
     Ok(Some(found.into_iter().map(|(_, path)| path).collect()))
 }
 
-/// True when a file begins as undo files do, or is as empty as one whose run ended before it had a header.
+/// True for an undo file, and for one that is as empty as one whose run ended before it had a header.
 fn may_be_undo_file(path: &Path) -> Result<bool> {
     let file = RealDisk.open(path)?;
     let read = || Ok((file.len()?, file.read_start(ENTRIES_AT as usize)?));
     let (len, start) = read().map_err(|error| Error::io(path, "read", error))?;
-    Ok(start.starts_with(UNDO_MAGIC) || len <= ENTRIES_AT && all_zero(&start))
+    Ok(has_header(&start) || len <= ENTRIES_AT && all_zero(&start))
 }
 
 /// True when a file begins as undo files do.
 fn is_undo_file(path: &Path) -> Result<bool> {
     let file = RealDisk.open(path)?;
-    let start = file.read_start(UNDO_MAGIC.len());
+    let start = file.read_start(ENTRIES_AT as usize);
     let start = start.map_err(|error| Error::io(path, "read", error))?;
-    Ok(start.starts_with(UNDO_MAGIC))
+    Ok(has_header(&start))
+}
+
+/// Either of its two headers is enough.
+fn has_header(start: &[u8]) -> bool {
+    let slots = SLOTS.iter().map(|at| start.get(*at as usize..));
+    slots.flatten().any(|slot| slot.starts_with(UNDO_MAGIC))
 }
