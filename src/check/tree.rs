@@ -14,7 +14,7 @@ use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, Paral
 use super::bounds::{Bounds, Children, cmp_separator};
 use super::context::{Context, Subject};
 use super::owners::Owners;
-use crate::db::PageBytes;
+use crate::db::{PageBytes, ReadBuffer};
 use crate::format::ids::Pgno;
 use crate::format::page::{CheckScratch, Page, PageFlags};
 use crate::problem::{Finding, Place, Problem};
@@ -60,7 +60,7 @@ struct Edge<E> {
 const RUN_BYTES: usize = 256 * 1024;
 
 thread_local! {
-    static RUN: RefCell<(Vec<u8>, CheckScratch)> = RefCell::default();
+    static RUN: RefCell<(ReadBuffer, CheckScratch)> = RefCell::default();
     static BUFFERS: RefCell<Option<(PageBytes, CheckScratch)>> = const { RefCell::new(None) };
 }
 

@@ -16,6 +16,7 @@ use crate::format::filekind::{self, FileKind};
 use crate::format::ids::{HEADER_PAGES, PageSize, Pgno};
 use crate::format::page::Page;
 use crate::jet::JetError;
+pub use crate::storage::ReadBuffer;
 use crate::storage::{FileStorage, Memory, Moved, PageFault, Pages, Relocated, Storage};
 
 /// Why a page cannot be used.
@@ -271,13 +272,13 @@ impl Database {
         &self,
         first: Pgno,
         count: usize,
-        into: &mut Vec<u8>,
+        into: &mut ReadBuffer,
     ) -> std::result::Result<(), PageError> {
         // Not more than the file has: the buffer is made before anything is read.
         if first.is_null() || count > self.last_page.get() as usize {
             return Err(PageError::Beyond);
         }
-        into.resize(count * self.size.bytes(), 0);
+        into.resize(count * self.size.bytes());
         self.read_pages(first, into)
     }
 

@@ -10,7 +10,7 @@ use super::plan::{Edge, Plan};
 use super::reach::{Class, Extra, Rank, Source};
 use super::report::{DropReason, Loss, LossCause, Refill, Taken, TakenHow, TreeReport};
 use super::tree::SalvagedNode;
-use crate::db::PageBytes;
+use crate::db::{PageBytes, ReadBuffer};
 use crate::format::ids::Pgno;
 use crate::format::page::{Node, NodeFlags, Page};
 use crate::format::record::RecordLayout;
@@ -68,7 +68,7 @@ impl Open {
 /// The leaves that follow one another, some at a time.
 struct InOrder {
     leaves: VecDeque<Pgno>,
-    run: Vec<u8>,
+    run: ReadBuffer,
     /// Pages of the run that were shown.
     taken: usize,
     ready: VecDeque<Pgno>,
@@ -96,7 +96,7 @@ impl Source<'_> {
         };
         let mut leaves = InOrder {
             leaves: std::mem::take(&mut plan.leaves).into(),
-            run: Vec::new(),
+            run: ReadBuffer::default(),
             taken: 0,
             ready: VecDeque::new(),
         };
@@ -154,7 +154,7 @@ impl Emitter<'_, '_, '_> {
                     .is_err()
                 {
                     // The disk fails now, after it had not: page by page.
-                    leaves.run.clear();
+                    leaves.run.resize(0);
                 }
                 leaves.ready = leaves.leaves.drain(..count).collect();
                 leaves.taken = 0;

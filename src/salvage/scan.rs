@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::db::flush_map::FlushMap;
-use crate::db::{Database, PageError};
+use crate::db::{Database, PageError, ReadBuffer};
 use crate::format::ids::{DbTime, Objid, Pgno};
 use crate::format::page::{Page, PageFlags};
 use crate::format::trailer::Trailer;
@@ -62,7 +62,7 @@ impl Inventory {
 struct Worker<'a> {
     db: &'a Database,
     flush_map: Option<&'a FlushMap>,
-    buffer: Vec<u8>,
+    buffer: ReadBuffer,
     highest: DbTime,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Worker<'a> {
         Self {
             db,
             flush_map,
-            buffer: Vec::new(),
+            buffer: ReadBuffer::default(),
             highest: DbTime::ZERO,
         }
     }

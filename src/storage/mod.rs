@@ -4,6 +4,7 @@
 //! ends the process with a signal, and on files in the page cache a map was no faster (see
 //! `benches/README.md` for the figures).
 
+mod buffer;
 mod crash;
 mod discard;
 mod disk;
@@ -20,6 +21,7 @@ mod shifted;
 use std::io;
 use std::time::SystemTime;
 
+pub use buffer::ReadBuffer;
 pub use crash::Crash;
 pub use discard::Discard;
 pub use disk::Disk;

@@ -8,7 +8,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::walk::{Failure, MAX_DEPTH, child_of};
-use crate::db::{Database, PageBytes, PageError};
+use crate::db::{Database, PageBytes, PageError, ReadBuffer};
 use crate::format::ids::{Objid, Pgno};
 use crate::format::page::{Page, PageFlags};
 
@@ -22,7 +22,7 @@ const WAITING: usize = 2;
 /// Leaves that were read together.
 struct Batch {
     /// Their bytes, in the order of the file.
-    bytes: Vec<u8>,
+    bytes: ReadBuffer,
     /// In key order: the page, and where its bytes are, or why it cannot be used.
     leaves: Vec<(Pgno, Result<usize, Failure>)>,
 }
@@ -93,7 +93,7 @@ struct Reader<'d> {
     wanted: Vec<Pgno>,
     batches: SyncSender<Handed>,
     /// Buffers that were looked at, to be used again.
-    used: Receiver<Vec<u8>>,
+    used: Receiver<ReadBuffer>,
     /// The last leaf that was read, and the one that it says comes next.
     last: (Pgno, Option<Pgno>),
 }
@@ -194,7 +194,7 @@ impl Reader<'_> {
         let mut order: Vec<usize> = (0..wanted.len()).collect();
         order.sort_unstable_by_key(|number| wanted[*number]);
         let mut bytes = self.used.try_recv().unwrap_or_default();
-        bytes.resize(wanted.len() * size, 0);
+        bytes.resize(wanted.len() * size);
         let mut places: Vec<Result<usize, Failure>> = (0..wanted.len()).map(|_| Ok(0)).collect();
         let mut start = 0;
         while start < order.len() {

@@ -5,7 +5,7 @@
 
 use std::ops::{ControlFlow, Range};
 
-use crate::db::{Database, PageBytes, PageError};
+use crate::db::{Database, PageBytes, PageError, ReadBuffer};
 use crate::format::bytes::u32_at;
 use crate::format::ids::{Objid, Pgno};
 use crate::format::page::{Node, Page, PageFlags};
@@ -72,7 +72,7 @@ pub struct Descent<'d> {
     /// Buffers of the levels, used again page after page.
     spare: Vec<PageBytes>,
     /// Leaves that lie side by side in the file.
-    run: Vec<u8>,
+    run: ReadBuffer,
 }
 
 impl<'d> Descent<'d> {
@@ -85,7 +85,7 @@ impl<'d> Descent<'d> {
             objid: None,
             shown: 0,
             spare: Vec::new(),
-            run: Vec::new(),
+            run: ReadBuffer::default(),
         }
     }
 

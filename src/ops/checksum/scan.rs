@@ -17,7 +17,7 @@ use crate::format::trailer::Trailer;
 use crate::jet::JetError;
 use crate::problem::{Finding, Place, Problem};
 use crate::progress::{Progress, Task};
-use crate::storage::{PageFault, Pages, Storage};
+use crate::storage::{PageFault, Pages, ReadBuffer, Storage};
 
 /// Bytes that a worker reads at once: small enough to stay in the processor's second-level cache
 /// while it is judged, large enough that calls do not count.
@@ -265,7 +265,7 @@ const fn display_number(physical: u64) -> i64 {
 struct Worker<'a, S: ?Sized> {
     pages: Pages<'a, S>,
     total: u64,
-    buffer: Vec<u8>,
+    buffer: ReadBuffer,
     found: Outcome,
 }
 
@@ -274,7 +274,7 @@ impl<'a, S: Storage + ?Sized> Worker<'a, S> {
         Self {
             pages,
             total,
-            buffer: vec![0; CHUNK_BYTES],
+            buffer: ReadBuffer::new(CHUNK_BYTES),
             found: Outcome::default(),
         }
     }
