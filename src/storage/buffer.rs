@@ -16,6 +16,16 @@ pub struct ReadBuffer {
 }
 
 impl ReadBuffer {
+    /// No bytes yet, and no memory for them.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self {
+            bytes: Vec::new(),
+            start: 0,
+            len: 0,
+        }
+    }
+
     /// Zeroes.
     #[must_use]
     pub fn new(len: usize) -> Self {

@@ -85,7 +85,7 @@ impl<'d> Descent<'d> {
             objid: None,
             shown: 0,
             spare: Vec::new(),
-            run: ReadBuffer::default(),
+            run: ReadBuffer::empty(),
         }
     }
 
