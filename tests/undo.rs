@@ -981,7 +981,7 @@ mod command {
         assert!(names(&of_file, "E00.undo") && !names(&of_file, "other.undo"));
         // Nothing is restored that is not named, and a script hears of it.
         let refused = line(dir.path(), "undo priv1.edb");
-        assert_eq!(refused.status, 8, "{refused:?}");
+        assert_eq!(refused.status, 16, "{refused:?}");
         assert!(
             refused.output().contains("exutil undo E00.undo"),
             "{refused:?}"
