@@ -151,21 +151,10 @@ fn laid_out(dir: &Path, database: &[u8]) -> tempfile::TempDir {
 
 fn run(dir: &Path, ignore_checkpoint: bool) -> RecoverReport {
     let options = RecoverOptions {
-        base: "edb".into(),
-        log_dir: dir.into(),
-        system_dir: dir.into(),
         places: Places::In(dir.join("catdb")),
-        ignore_missing: false,
-        lossy: false,
-        stop_after: None,
         ignore_checkpoint,
-        cache: None,
-        dry_run: false,
-        to: None,
-        undo_file: None,
         keep_undo: false,
-        truncate_logs: false,
-        now: LogTime::utc((2026, 5, 5), (5, 5, 5), 5),
+        ..RecoverOptions::new("edb", dir, LogTime::utc((2026, 5, 5), (5, 5, 5), 5))
     };
     recover(&options, &RealDisk, &Silent).unwrap()
 }

@@ -36,7 +36,6 @@ use exutil::format::undofile::UndoStatus;
 use exutil::ops::recover::{RecoverOptions, recover_files};
 use exutil::ops::repair::{RepairFileOptions, Stage, Stages, repair_file};
 use exutil::progress::{self, Progress, Task};
-use exutil::recover::attach::Places;
 use exutil::storage::RealDisk;
 use exutil::undo::UndoFile;
 use kinds::WITH_IMAGES;
@@ -770,23 +769,7 @@ const NOW: LogTime = LogTime::utc((2026, 11, 20), (12, 0, 0), 0);
 fn a_recovery_says_what_is_so() {
     let dir = folder();
     lay_crash(dir.path(), 1);
-    let options = RecoverOptions {
-        base: "E00".into(),
-        log_dir: dir.path().into(),
-        system_dir: dir.path().into(),
-        places: Places::In(dir.path().into()),
-        ignore_missing: false,
-        lossy: false,
-        stop_after: None,
-        ignore_checkpoint: false,
-        cache: None,
-        dry_run: false,
-        to: None,
-        undo_file: None,
-        keep_undo: true,
-        truncate_logs: false,
-        now: NOW,
-    };
+    let options = RecoverOptions::new("E00", dir.path(), NOW);
     let witness = Witness::new(dir.path());
     recover_files(&options, &witness).unwrap();
     assert_eq!(*witness.said.lock().unwrap(), ["changing", "changed"]);
@@ -798,17 +781,8 @@ fn a_repair_says_what_is_so() {
         let dir = folder();
         lay_damaged(dir.path(), 1);
         let options = RepairFileOptions {
-            path: dir.path().join("a.edb"),
-            page_size: None,
             temp: temp.map(|name| dir.path().join(name)),
-            to: None,
-            dry_run: false,
-            trust_damaged_pages: false,
-            drop_incomplete: false,
-            keep_orphans: false,
-            undo_file: None,
-            keep_undo: true,
-            now: NOW,
+            ..RepairFileOptions::new(dir.path().join("a.edb"), NOW)
         };
         let witness = Witness::new(dir.path());
         repair_file(&options, &witness).unwrap();

@@ -25,28 +25,14 @@ use exutil::format::stamp::LogTime;
 use exutil::log::generation::LoadedLog;
 use exutil::ops::recover::{RecoverOptions, RecoverReport, recover};
 use exutil::progress::Silent;
-use exutil::recover::attach::Places;
 use exutil::storage::{Memory, RealDisk};
 use exutil::tree::walk::{Descent, Visit};
 use kinds::{Kind, WITH_IMAGES, WITHOUT_IMAGES};
 
 fn options(dir: &Path) -> RecoverOptions {
     RecoverOptions {
-        base: "E00".into(),
-        log_dir: dir.into(),
-        system_dir: dir.into(),
-        places: Places::In(dir.into()),
-        ignore_missing: false,
-        lossy: false,
-        stop_after: None,
-        ignore_checkpoint: false,
-        cache: None,
-        dry_run: false,
-        to: None,
-        undo_file: None,
         keep_undo: false,
-        truncate_logs: false,
-        now: LogTime::utc((2026, 5, 5), (5, 5, 5), 5),
+        ..RecoverOptions::new("E00", dir, LogTime::utc((2026, 5, 5), (5, 5, 5), 5))
     }
 }
 

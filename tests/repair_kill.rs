@@ -36,19 +36,7 @@ impl Scene {
         let dir = tempfile::tempdir().unwrap();
         let mut before = std::fs::read(Path::new("testdata").join("mini-4k.edb")).unwrap();
         harm(&mut before);
-        let options = RepairFileOptions {
-            path: dir.path().join("a.edb"),
-            page_size: None,
-            temp: None,
-            to: None,
-            dry_run: false,
-            trust_damaged_pages: false,
-            drop_incomplete: false,
-            keep_orphans: false,
-            undo_file: None,
-            keep_undo: true,
-            now: NOW,
-        };
+        let options = RepairFileOptions::new(dir.path().join("a.edb"), NOW);
         Self {
             dir,
             before,

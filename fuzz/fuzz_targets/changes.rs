@@ -2,6 +2,9 @@
 //! What does not fit is refused, and then nothing has changed; what fits is there, and nothing else is another.
 #![no_main]
 
+#[path = "shared/input.rs"]
+mod input;
+
 use exutil::format::ids::{Objid, PageSize, Pgno};
 use exutil::format::page::{CheckScratch, PageBuf, PageFlags};
 use exutil::format::record::{
@@ -9,20 +12,10 @@ use exutil::format::record::{
     with_columns,
 };
 use exutil::format::schema::{Fid, FidKind};
+use input::Input;
 use libfuzzer_sys::fuzz_target;
 
-/// The input, byte for byte; behind its end all is zero.
-struct Input<'i>(&'i [u8]);
-
 impl Input<'_> {
-    fn byte(&mut self) -> u8 {
-        let Some((first, rest)) = self.0.split_first() else {
-            return 0;
-        };
-        self.0 = rest;
-        *first
-    }
-
     /// Up to 255 bytes, or up to 4080 of which all are the same.
     fn bytes(&mut self) -> Vec<u8> {
         let len = usize::from(self.byte());

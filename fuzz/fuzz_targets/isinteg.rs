@@ -2,19 +2,20 @@
 //! refused leaves the file as it was, and what is written is a database in which the integrity check finds nothing.
 #![no_main]
 
-use std::path::{Path, PathBuf};
+#[path = "shared/database.rs"]
+mod database;
+
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use exutil::check::{CheckOptions, check};
-use exutil::db::Database;
+use database::errors;
 use exutil::format::checksum::seal;
 use exutil::format::ids::{PageSize, Pgno};
 use exutil::format::page::Page;
 use exutil::format::stamp::LogTime;
 use exutil::ops::isinteg::{FixOptions, IsintegOptions, isinteg};
-use exutil::problem::Severity;
 use exutil::progress::Silent;
-use exutil::storage::{Disk as _, MemoryDisk};
+use exutil::storage::MemoryDisk;
 use libfuzzer_sys::fuzz_target;
 
 const STORES: [&[u8]; 2] = [
@@ -88,12 +89,6 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(disk.files().get(&path), Some(&bytes));
         return;
     }
-    let storage = disk.open(&path).unwrap();
-    let db = Database::from_storage(storage, Path::new("fuzz.edb"), None).unwrap();
-    let report = check(&db, None, &CheckOptions::default(), &Silent);
-    let serious = report
-        .findings
-        .iter()
-        .find(|finding| finding.problem.info().severity == Severity::Error);
-    assert!(serious.is_none(), "{serious:?}");
+    let wrong = errors(&disk, &path);
+    assert!(wrong.is_empty(), "{wrong:?}");
 });

@@ -2,6 +2,9 @@
 //! restored, and then every file is there or not, and is as the entries say that it was.
 #![no_main]
 
+#[path = "shared/input.rs"]
+mod input;
+
 use std::path::{Path, PathBuf};
 
 use exutil::format::undofile::{
@@ -10,6 +13,7 @@ use exutil::format::undofile::{
 };
 use exutil::storage::MemoryDisk;
 use exutil::undo::UndoFile;
+use input::Input;
 use libfuzzer_sys::fuzz_target;
 
 const PATH: &str = "/d/a.undo";
@@ -32,18 +36,7 @@ const STATUSES: [UndoStatus; 4] = [
     UndoStatus::Unsealed,
 ];
 
-/// The input, byte for byte; behind its end all is zero.
-struct Input<'i>(&'i [u8]);
-
 impl Input<'_> {
-    fn byte(&mut self) -> u8 {
-        let Some((first, rest)) = self.0.split_first() else {
-            return 0;
-        };
-        self.0 = rest;
-        *first
-    }
-
     /// Small ones, those near the end of the numbers, and lengths of files that are there.
     fn number(&mut self) -> u64 {
         let low = u64::from(self.byte());

@@ -22,7 +22,7 @@ use crate::tree::walk::{MAX_DEPTH, child_of};
 /// Pages above the leaves that are worked on before their outcome is collected.
 const BATCH: usize = 1024;
 
-/// Root and space trees of the database itself; no other object owns one of these pages. [format notes 7.1]
+/// Root and space trees of the database itself; no other object owns one of these pages. [format notes 5.9]
 const LAST_SYSTEM_PAGE: Pgno = Pgno::new(3);
 
 /// The tree that is read.

@@ -11,15 +11,5 @@ pub const NOW: LogTime = LogTime::utc((2026, 11, 20), (12, 0, 0), 0);
 
 /// In place, verified.
 pub fn options(path: &Path) -> DefragOptions {
-    DefragOptions {
-        path: path.to_owned(),
-        page_size: None,
-        temp: None,
-        keep_temp: false,
-        backup: None,
-        verify: true,
-        ignore_room: false,
-        dry_run: false,
-        now: NOW,
-    }
+    DefragOptions::new(path, NOW)
 }

@@ -12,7 +12,6 @@ use exutil::format::ids::PageSize;
 use exutil::format::stamp::{LogTime, Signature};
 use exutil::ops::recover::{RecoverOptions, RecoverReport, recover};
 use exutil::progress::Silent;
-use exutil::recover::attach::Places;
 use exutil::storage::{Disk, RealDisk};
 
 /// The time that every run writes.
@@ -162,21 +161,8 @@ pub fn page_size(bytes: &[u8]) -> PageSize {
 /// `exutil r edb /d` in `dir`.
 pub fn options(dir: &Path) -> RecoverOptions {
     RecoverOptions {
-        base: "edb".to_owned(),
-        log_dir: dir.to_owned(),
-        system_dir: dir.to_owned(),
-        places: Places::In(dir.to_owned()),
-        ignore_missing: false,
-        lossy: false,
-        stop_after: None,
-        ignore_checkpoint: false,
         cache: Some(64 << 20),
-        dry_run: false,
-        to: None,
-        undo_file: None,
-        keep_undo: true,
-        truncate_logs: false,
-        now: NOW,
+        ..RecoverOptions::new("edb", dir, NOW)
     }
 }
 

@@ -93,16 +93,7 @@ pub fn records(db: &Database) -> Records {
 /// In place, with an undo file that stays.
 pub fn options(path: &Path, page_size: Option<PageSize>) -> RepairFileOptions {
     RepairFileOptions {
-        path: path.to_owned(),
         page_size,
-        temp: None,
-        to: None,
-        dry_run: false,
-        trust_damaged_pages: false,
-        drop_incomplete: false,
-        keep_orphans: false,
-        undo_file: None,
-        keep_undo: true,
-        now: LogTime::utc((2026, 11, 20), (12, 0, 0), 0),
+        ..RepairFileOptions::new(path, LogTime::utc((2026, 11, 20), (12, 0, 0), 0))
     }
 }

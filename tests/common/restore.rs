@@ -7,7 +7,7 @@ use std::path::Path;
 use exutil::error::Error;
 use exutil::jet::JetError;
 use exutil::ops::integrity::{IntegrityOptions, check_database};
-use exutil::ops::restore::{PlayForward, RestoreOptions, RestoreReport, restore};
+use exutil::ops::restore::{RestoreOptions, RestoreReport, restore};
 use exutil::progress::Silent;
 use exutil::storage::{Disk, RealDisk};
 
@@ -38,19 +38,8 @@ pub fn of_other_stream(bytes: &[u8]) -> Vec<u8> {
 /// `exutil cc DIR`.
 pub fn options(dir: &Path) -> RestoreOptions {
     RestoreOptions {
-        dir: dir.to_owned(),
-        forward: PlayForward::Unsaid,
-        keep: false,
-        databases: Vec::new(),
-        log_base: None,
-        environment: None,
-        ignore_trailer: false,
-        to: None,
         cache: Some(64 << 20),
-        dry_run: false,
-        undo_file: None,
-        keep_undo: true,
-        now: NOW,
+        ..RestoreOptions::new(dir, NOW)
     }
 }
 

@@ -131,21 +131,12 @@ fn recovery(
         }
     };
     let options = RecoverOptions {
-        base: plan.base.clone(),
-        log_dir: PathBuf::from(&plan.logs),
         system_dir: PathBuf::from(plan.system.as_ref().unwrap_or(&plan.logs)),
         places,
         ignore_missing: plan.ignore_missing,
         lossy: plan.lossy,
-        stop_after: None,
-        ignore_checkpoint: false,
-        cache: None,
         dry_run: true,
-        to: None,
-        undo_file: None,
-        keep_undo: true,
-        truncate_logs: false,
-        now,
+        ..RecoverOptions::new(plan.base.as_str(), &plan.logs, now)
     };
     recover_files(&options, progress).map(|report| came_to(&report))
 }
@@ -161,19 +152,10 @@ fn restore(
         None => PlayForward::Unsaid,
     };
     let options = RestoreOptions {
-        dir: folder(dir),
         forward,
         keep: true,
-        databases: Vec::new(),
-        log_base: None,
-        environment: None,
-        ignore_trailer: false,
-        to: None,
-        cache: None,
         dry_run: true,
-        undo_file: None,
-        keep_undo: true,
-        now,
+        ..RestoreOptions::new(folder(dir), now)
     };
     restore_files(&options, &mut |_| {}, progress).map(|report| came_to(&report.recovery))
 }
@@ -195,17 +177,9 @@ fn repair(
     progress: &dyn Progress,
 ) -> Result<(JetError, String)> {
     let options = RepairFileOptions {
-        path: path.to_owned(),
         page_size,
-        temp: None,
-        to: None,
         dry_run: true,
-        trust_damaged_pages: false,
-        drop_incomplete: false,
-        keep_orphans: false,
-        undo_file: None,
-        keep_undo: true,
-        now,
+        ..RepairFileOptions::new(path, now)
     };
     let report = repair_file(&options, &Tried(progress))?;
     let text = match report.outcome {
