@@ -1,6 +1,6 @@
 //! `undo`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::ArgMatches;
 
@@ -8,13 +8,13 @@ use super::{files, plain_failure};
 use crate::cli::exit::ExitStatus;
 use crate::cli::layout::Layout;
 use crate::cli::session::Session;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::format::undofile::{UndoPlan, UndoStatus};
 use crate::jet::JetError;
 use crate::ops::survey::group::quoted;
 use crate::ops::undo::{
-    AsideOutcome, UndoAction, UndoOptions, UndoOutcome, UndoReport, UndoneFile, undo_file_watched,
-    undo_files_of,
+    AsideOutcome, FoundUndo, UndoAction, UndoOptions, UndoOutcome, UndoReport, UndoneFile,
+    undo_file_watched, undo_files_of,
 };
 
 pub fn run(matches: &ArgMatches) -> ExitStatus {
@@ -36,21 +36,24 @@ pub fn run(matches: &ArgMatches) -> ExitStatus {
         };
         match found {
             Ok(None) => {
-                one(&mut session, path, options);
+                let done = one(&mut session, path, options);
+                show(&mut session, path, done);
             }
-            Ok(Some(found)) => several(&mut session, path, &found, options),
+            Ok(Some(found)) => several(&mut session, path, found, options),
             Err(error) => plain_failure(&mut session, path, &error),
         }
     }
     session.close()
 }
 
-/// True when there was something to take back.
-fn one(session: &mut Session, path: &Path, options: UndoOptions) -> bool {
-    session.eseutil(&format!("      Undo file: {}\n\n", path.display()));
+fn one(session: &mut Session, path: &Path, options: UndoOptions) -> Result<UndoReport> {
     let live = session.live(path);
-    let done = undo_file_watched(path, options, &live);
-    drop(live);
+    undo_file_watched(path, options, &live)
+}
+
+/// True when there was something to take back.
+fn show(session: &mut Session, path: &Path, done: Result<UndoReport>) -> bool {
+    session.eseutil(&format!("      Undo file: {}\n\n", path.display()));
     match done {
         Ok(report) => {
             session.report(path, report.jet(), &[], &report, || layout(&report));
@@ -68,18 +71,18 @@ fn one(session: &mut Session, path: &Path, options: UndoOptions) -> bool {
 
 /// The undo files of a database or folder, the newest first. Nothing is restored: of several that build on one another the
 /// order matters, so each is to be named.
-fn several(session: &mut Session, of: &Path, found: &[PathBuf], options: UndoOptions) {
+fn several(session: &mut Session, of: &Path, found: Vec<FoundUndo>, options: UndoOptions) {
     if found.is_empty() {
         let path = of.to_owned();
         return plain_failure(session, of, &Error::NoUndoFile { path });
     }
-    let action = match options.action {
-        UndoAction::DryRun => UndoAction::DryRun,
-        _ => UndoAction::List,
-    };
     let mut newest = None;
-    for path in found {
-        let is_due = one(session, path, UndoOptions { action, ..options });
+    for FoundUndo { path, listed } in found {
+        let done = match options.action {
+            UndoAction::DryRun => one(session, &path, options),
+            _ => listed,
+        };
+        let is_due = show(session, &path, done);
         newest = newest.or(is_due.then_some(path));
         session.eseutil("\n");
     }

@@ -5,11 +5,35 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
+use super::{UndoAction, UndoOptions, UndoReport, undo_file};
 use crate::error::{Error, Result};
 use crate::format::bytes::all_zero;
 use crate::format::undofile::{ENTRIES_AT, SLOTS, UNDO_MAGIC};
 use crate::storage::{Disk, RealDisk};
-use crate::undo::UndoFile;
+
+/// An undo file that was looked for.
+#[derive(Debug)]
+pub struct FoundUndo {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is in it, as [`UndoAction::List`] tells, or why it cannot be used.
+    pub listed: Result<UndoReport>,
+}
+
+impl FoundUndo {
+    /// It knows the file under its name, or as an original that is put aside.
+    fn tells_of(&self, file: &Path) -> bool {
+        // As the report has it, also where it is no text.
+        let name = file.to_string_lossy();
+        let is_it = |path: &str| path == name;
+        let Ok(report) = &self.listed else {
+            return true;
+        };
+        report.files.iter().any(|saved| {
+            is_it(&saved.path) || saved.aside.as_ref().is_some_and(|aside| is_it(&aside.path))
+        })
+    }
+}
 
 /// The undo files of `path`, told by their content, the newest first: of a folder all that lie directly in it; of a file those
 /// that lie beside it and tell of it, also where it is not there any more. One that is too damaged to say what it tells of counts
@@ -17,7 +41,7 @@ use crate::undo::UndoFile;
 ///
 /// # Errors
 /// [`Error::Io`] when `path` or its folder cannot be read.
-pub fn undo_files_of(path: &Path) -> Result<Option<Vec<PathBuf>>> {
+pub fn undo_files_of(path: &Path) -> Result<Option<Vec<FoundUndo>>> {
     let whole = RealDisk.canonical(path)?;
     let is_folder = whole.is_dir();
     let is_there = RealDisk.exists(&whole)?;
@@ -41,26 +65,28 @@ pub fn undo_files_of(path: &Path) -> Result<Option<Vec<PathBuf>>> {
         if !entry.file_type().is_file() || !is_undo_file(entry.path()).unwrap_or(false) {
             continue;
         }
-        let undo = UndoFile::open(&RealDisk, entry.path());
-        let concerns = |undo: &UndoFile<'_>| {
-            undo.files().iter().any(|file| {
-                let aside = file.aside.as_ref().map(|aside| &aside.path);
-                file.path == whole || aside == Some(&whole)
-            })
+        // As it would have been named: 'E00.undo', not './E00.undo'.
+        let path = entry.path();
+        let path = path.strip_prefix(".").unwrap_or(path).to_owned();
+        let options = UndoOptions {
+            action: UndoAction::List,
+            force: false,
         };
-        if is_folder || undo.as_ref().map_or(true, concerns) {
-            let created = undo.ok().and_then(|undo| undo.created());
-            // As it would have been named: 'E00.undo', not './E00.undo'.
-            let path = entry.path();
-            let path = path.strip_prefix(".").unwrap_or(path).to_owned();
-            found.push((created, path));
+        let listed = undo_file(&path, options);
+        let undo = FoundUndo { path, listed };
+        if is_folder || undo.tells_of(&whole) {
+            found.push(undo);
         }
     }
     if found.is_empty() && !is_there {
         return Ok(None);
     }
-    found.sort_by_cached_key(|(created, path)| (Reverse(created.clone()), path.clone()));
-    Ok(Some(found.into_iter().map(|(_, path)| path).collect()))
+    found.sort_by_cached_key(|undo| {
+        let report = undo.listed.as_ref().ok();
+        let created = report.and_then(|report| report.created.clone());
+        (Reverse(created), undo.path.clone())
+    });
+    Ok(Some(found))
 }
 
 /// True for an undo file, and for one that is as empty as one whose run ended before it had a header.

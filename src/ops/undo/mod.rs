@@ -2,7 +2,7 @@
 
 mod find;
 
-pub use find::undo_files_of;
+pub use find::{FoundUndo, undo_files_of};
 
 use std::path::{Path, PathBuf};
 
