@@ -79,6 +79,21 @@ fn repaired_found_sound_and_taken_back() {
 }
 
 #[test]
+fn changed_since_the_way_back_names_the_original() {
+    let (dir, bytes) = damaged();
+    assert_eq!(line(dir.path(), "p mini-4k.edb /o").status, 1);
+    let changed = change(dir.path(), |bytes| bytes[20_000] ^= 1);
+    let undone = line(dir.path(), "undo mini-4k.edb.undo");
+    assert_eq!(undone.status, 4, "{undone:?}");
+    let kept = "mini-4k.edb.before-repair'";
+    assert!(undone.stdout.contains(kept), "{undone:?}");
+    assert!(std::fs::read(dir.path().join(NAME)).unwrap() == changed);
+    let forced = line(dir.path(), "undo mini-4k.edb.undo --force");
+    assert_eq!(forced.status, 0, "{forced:?}");
+    assert!(std::fs::read(dir.path().join(NAME)).unwrap() == bytes);
+}
+
+#[test]
 fn a_sound_database_is_left_alone() {
     let dir = folder_with(&[NAME]);
     let bytes = common::sample(NAME);

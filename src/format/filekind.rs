@@ -9,7 +9,7 @@ use super::dbheader::{FILETYPE_OFFSET, FileType, HeaderCopies, MAGIC};
 use super::flushmap;
 use super::ids::{Generation, PageSize};
 use super::loghdr::{LOG_HEADER_BYTES, LogHeader};
-use super::undofile::UNDO_MAGIC;
+use super::undofile::{UNDO_MAGIC, has_header};
 
 /// What a file turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -141,6 +141,10 @@ fn identify_others(start: &[u8]) -> FileKind {
     }
     if u32_at(start, 4) == Some(MAGIC) {
         return FileKind::DamagedDatabase;
+    }
+    // One whose first header is lost.
+    if has_header(start) {
+        return FileKind::Undo;
     }
     if start.iter().all(|byte| *byte == 0) {
         FileKind::Zeroed

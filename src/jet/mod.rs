@@ -97,6 +97,8 @@ impl JetError {
     pub const FILE_IO_BEYOND_EOF: Self = Self(-4001);
     /// `JET_errCatalogCorrupted`.
     pub const CATALOG_CORRUPTED: Self = Self(-1220);
+    /// `JET_errOutOfMemory`.
+    pub const OUT_OF_MEMORY: Self = Self(-1011);
     /// `JET_errInvalidPath`.
     pub const INVALID_PATH: Self = Self(-1023);
     /// `JET_errDatabaseSignInUse`.

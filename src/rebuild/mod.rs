@@ -37,7 +37,7 @@ use crate::tree::stores::RootOnly;
 use crate::tree::{TreeError, TreeSpec, TreeSummary, TreeWriter};
 
 use output::Output;
-use plan::Plan;
+use plan::{Plan, TablePlan};
 use tables::{Clock, Written};
 
 pub use sound::Sound;
@@ -244,6 +244,7 @@ fn write_all(
     progress: &dyn Progress,
 ) -> Result<Rebuilt, RebuildError> {
     let plan = Plan::read(source)?;
+    source.announce(&mut plan.tables.iter().filter_map(TablePlan::announced));
     let form = Form {
         page_size: source.page_size(),
         major: source.update_major(),

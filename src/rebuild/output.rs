@@ -1,7 +1,8 @@
-//! The new file: pages come nearly in order and are written in large pieces, by a thread of its own.
+//! The new file: pages come nearly in order and are written in large pieces, by a thread of its own, while another waits
+//! for the disk.
 
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use super::RebuildError;
@@ -15,6 +16,9 @@ use crate::tree::stores::PageFile;
 const PIECE: usize = 1 << 20;
 /// Pieces that wait to be written.
 const WAITING: usize = 4;
+/// Bytes after which the disk is set to work: a system that has memory to spare would begin only when the file is to be
+/// durable, and everybody would wait for it.
+const SYNC_EVERY: u64 = 64 << 20;
 
 /// What the writing thread is to do.
 enum Order {
@@ -142,15 +146,46 @@ impl<'o, 's> Output<'o, 's> {
     }
 }
 
+/// The writing thread; a second one sees to it that what is written becomes durable meanwhile.
 fn write_all(
     out: &dyn Storage,
     to_do: &Receiver<Order>,
     done: &SyncSender<Vec<u8>>,
 ) -> io::Result<()> {
+    std::thread::scope(|scope| {
+        let (written, to_sync) = sync_channel(1);
+        let syncing = scope.spawn(move || to_sync.iter().try_for_each(|()| out.sync()));
+        let result = carry_out(out, to_do, done, &written);
+        drop(written);
+        // The system tells an error of the disk once: whoever makes the file durable at last would not hear of it.
+        let synced = syncing
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        result.and(synced)
+    })
+}
+
+/// Returns early when `written`, who is told now and then, does not listen any more.
+fn carry_out(
+    out: &dyn Storage,
+    to_do: &Receiver<Order>,
+    done: &SyncSender<Vec<u8>>,
+    written: &SyncSender<()>,
+) -> io::Result<()> {
+    let mut behind = 0;
     for order in to_do {
         match order {
             Order::Write(offset, mut bytes) => {
                 out.write_at(offset, &bytes)?;
+                behind += bytes.len() as u64;
+                if behind >= SYNC_EVERY {
+                    match written.try_send(()) {
+                        Ok(()) => behind = 0,
+                        // It is at work still.
+                        Err(TrySendError::Full(())) => {}
+                        Err(TrySendError::Disconnected(())) => return Ok(()),
+                    }
+                }
                 if bytes.capacity() >= PIECE {
                     bytes.clear();
                     let _ = done.try_send(bytes);
@@ -187,11 +222,57 @@ impl PageFile for Output<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Output, PIECE};
+    use std::io;
+
+    use super::{Output, PIECE, SYNC_EVERY};
     use crate::format::ids::{PageSize, Pgno};
     use crate::progress::Silent;
-    use crate::storage::{Memory, Storage as _};
+    use crate::rebuild::RebuildError;
+    use crate::storage::{Discard, Memory, Storage};
     use crate::tree::stores::PageFile as _;
+
+    /// Takes everything, and can make none of it durable.
+    struct NeverDurable(Discard);
+
+    impl Storage for NeverDurable {
+        fn len(&self) -> io::Result<u64> {
+            self.0.len()
+        }
+
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.read_at(offset, buffer)
+        }
+
+        fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+            self.0.write_at(offset, bytes)
+        }
+
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.0.set_len(len)
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_made_durable_on_the_way_is_told() {
+        let out = NeverDurable(Discard::default());
+        let size = PageSize::K32;
+        let pages = (2 * SYNC_EVERY) as usize / size.bytes();
+        let page = vec![1; size.bytes()];
+        let ended = std::thread::scope(|scope| {
+            let mut file = Output::new(&out, size, 29, &Silent, scope);
+            let run = file.take(pages as u32)?;
+            for pgno in run.first..run.end() {
+                file.put(Pgno::new(pgno), &page)?;
+            }
+            file.finish()
+        });
+        let full = |error: &io::Error| error.kind() == io::ErrorKind::StorageFull;
+        assert!(matches!(ended, Err(RebuildError::Io(error)) if full(&error)));
+    }
 
     #[test]
     fn pages_in_any_order_arrive() {

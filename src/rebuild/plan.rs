@@ -76,6 +76,14 @@ pub(super) struct TablePlan {
     derived: bool,
 }
 
+impl TablePlan {
+    /// The trees of a table whose nodes will be asked for: the data tree, and the others.
+    pub fn announced(&self) -> Option<(&TreeInfo, &[TreeInfo])> {
+        let data = self.data.as_ref().filter(|data| !data.is_space_cache())?;
+        Some((data, &self.children))
+    }
+}
+
 /// Everything that is to be written.
 pub(super) struct Plan {
     pub rows: Rows,

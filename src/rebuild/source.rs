@@ -40,6 +40,15 @@ pub struct TreeInfo {
     pub density: u8,
 }
 
+impl TreeInfo {
+    /// Belongs to a cache of the engine: how many pages each object owns and has free. After a rebuilding nothing in it is
+    /// true, and the engine fills it again. [format notes 6.9]
+    pub(super) fn is_space_cache(&self) -> bool {
+        self.table_name
+            .eq_ignore_ascii_case("MSysExtentPageCountCache")
+    }
+}
+
 /// What the root of a tree says beyond its nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TreeHead {
@@ -106,13 +115,17 @@ pub trait Source {
     /// When rows are missing that there should be.
     fn catalog(&self, show: &mut dyn FnMut(Node<'_>)) -> Result<(), SourceError>;
 
+    /// The tables that will be asked for, in this order, each with its data tree and the others, so that they can be
+    /// prepared.
+    fn announce(&self, _tables: &mut dyn Iterator<Item = (&TreeInfo, &[TreeInfo])>) {}
+
     /// What the root of a tree says.
     ///
     /// # Errors
     /// When nothing is known about it.
     fn head(&self, tree: &TreeInfo) -> Result<TreeHead, SourceError>;
 
-    /// Shows every node of a tree in key order, until `show` breaks off.
+    /// Shows every node of a tree in key order, until `show` breaks off; then nothing more is asked for.
     ///
     /// # Errors
     /// When nodes are missing that there should be.

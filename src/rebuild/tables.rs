@@ -12,10 +12,6 @@ use crate::tree::space::{Run, SpacePlan};
 use crate::tree::stores::{EndStore, PageFile as _};
 use crate::tree::{FinishedTree, TreeSpec, TreeWriter};
 
-/// A cache of the engine: how many pages each object owns and has free. After a rebuilding nothing in it is true, and
-/// the engine fills it again. [format notes 6.9]
-const SPACE_CACHE: &str = "MSysExtentPageCountCache";
-
 /// Hands out database times.
 pub(super) struct Clock(u64);
 
@@ -107,7 +103,7 @@ impl Job<'_, '_> {
         };
         let (mut buffer, mut failure) = (Vec::new(), None);
         let written = &mut self.written;
-        if !tree.table_name.eq_ignore_ascii_case(SPACE_CACHE) {
+        if !tree.is_space_cache() {
             self.source.nodes(tree, &mut |node| {
                 buffer.clear();
                 let data = match filter(tree, node.key, node.data, &mut buffer) {

@@ -27,6 +27,14 @@ const NO_ORDER: SortOrder<'static> = SortOrder {
     map_flags: 0,
 };
 
+/// Bytes that the making of one index may take.
+pub(super) struct IndexMemory {
+    /// For sorting, which spills what does not fit.
+    pub sorting: usize,
+    /// For sort keys of texts. What does not fit is not known, so that it must not depend on the number of threads.
+    pub learning: usize,
+}
+
 /// One index that is being made.
 pub(super) struct IndexWork {
     /// Which of the plan's secondary indexes.
@@ -70,12 +78,12 @@ pub(super) struct Before<'a, 'p, 'r> {
 }
 
 impl IndexWork {
-    /// Prepares index number `planned` of the plan, using some of its memory.
+    /// Prepares index number `planned` of the plan.
     pub fn new(
         shared: &Shared<'_>,
         index: &Index,
         (number, planned): (usize, &PlannedIndex),
-        memory: usize,
+        memory: &IndexMemory,
     ) -> io::Result<Self> {
         let scratch = shared.options.scratch;
         let unique = index.flags & index_flags::UNIQUE != 0;
@@ -86,13 +94,13 @@ impl IndexWork {
         };
         let survivors = match method {
             IndexMethod::Computed => None,
-            _ => Some(Survivors::read(shared, index, memory / 2)?),
+            _ => Some(Survivors::read(shared, index, memory)?),
         };
         Ok(Self {
             planned: number,
             root: index.root,
             unique,
-            entries: sorter(memory / 2, scratch),
+            entries: sorter(memory.sorting / 2, scratch),
             survivors,
             key: Vec::new(),
             report: IndexRepair {
@@ -334,9 +342,9 @@ fn computed(
 }
 
 impl Survivors {
-    fn read(shared: &Shared<'_>, index: &Index, memory: usize) -> io::Result<Self> {
+    fn read(shared: &Shared<'_>, index: &Index, memory: &IndexMemory) -> io::Result<Self> {
         let scratch = shared.options.scratch;
-        let mut by_bookmark = sorter(memory / 2, scratch);
+        let mut by_bookmark = sorter(memory.sorting / 4, scratch);
         let mut failed = Ok(());
         let kind = TreeKind::Index {
             non_unique: index.flags & index_flags::UNIQUE == 0,
@@ -354,7 +362,7 @@ impl Survivors {
             &options,
             &mut |node| {
                 failed = by_bookmark.push(node.data, node.key);
-                if failed.is_ok() {
+                if failed.is_ok() && !shared.is_cancelled() {
                     ControlFlow::Continue(())
                 } else {
                     ControlFlow::Break(())
@@ -374,8 +382,8 @@ impl Survivors {
             next,
             keys: Vec::new(),
             whole: report.is_whole(),
-            learned: LearnedSortKeys::new(order, memory / 4),
-            pending: sorter(memory / 2, scratch),
+            learned: LearnedSortKeys::new(order, memory.learning),
+            pending: sorter(memory.sorting / 4, scratch),
         })
     }
 

@@ -49,7 +49,7 @@ fn bookmarks(shared: &Shared<'_>, index: &Index) -> io::Result<Option<Sorted>> {
         &SalvageOptions::default(),
         &mut |node| {
             failed = sorter.push(node.data, &[]);
-            if failed.is_ok() {
+            if failed.is_ok() && !shared.is_cancelled() {
                 ControlFlow::Continue(())
             } else {
                 ControlFlow::Break(())

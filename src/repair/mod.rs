@@ -7,8 +7,10 @@
 //! What is only known at the end (two records with one key in a unique index, a table that was not sound after
 //! all) is remembered, and everything is written once more.
 
+mod ahead;
 mod amend;
 mod catalog;
+mod damaged;
 mod fetch;
 mod indexes;
 mod long_values;
@@ -23,6 +25,7 @@ mod witnesses;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::check::CheckReport;
 use crate::db::Database;
@@ -59,7 +62,7 @@ pub struct RepairOptions<'o> {
     pub drop_incomplete: bool,
     /// Keep long values that no record refers to, in a table of their own.
     pub keep_orphans: bool,
-    /// Bytes of memory for sorting the entries of one table's indexes.
+    /// Bytes of memory for sorting the entries of indexes.
     pub memory: usize,
     /// Where sorting spills to.
     pub scratch: &'o Scratch,
@@ -86,6 +89,11 @@ impl Known {
     /// Takes over; false when nothing of it is new.
     fn add(&mut self, learned: Self) -> bool {
         let before = self.clone();
+        self.merge(learned);
+        *self != before
+    }
+
+    fn merge(&mut self, learned: Self) {
         self.damaged.extend(learned.damaged);
         self.newer.extend(learned.newer);
         for (table, mut keys) in learned.losers {
@@ -97,7 +105,6 @@ impl Known {
         for (table, ids) in learned.orphans {
             *self.orphans.entry(table).or_default() |= ids;
         }
-        *self != before
     }
 }
 
@@ -112,9 +119,15 @@ struct Shared<'s> {
     options: &'s RepairOptions<'s>,
     known: Known,
     orphan_tables: OrphanTables,
+    /// The writer has given up: nobody wants what is worked at.
+    cancelled: AtomicBool,
 }
 
 impl Shared<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
     /// Pages of a dirty database were written at different times.
     fn is_torn(&self) -> bool {
         self.db.header().db_state() != DbState::CleanShutdown
@@ -170,17 +183,24 @@ pub fn rewrite(
             options,
             known: known.clone(),
             orphan_tables,
+            cancelled: AtomicBool::new(false),
         };
         let sound_tables = shared.sound.len() as u64;
-        let source = Salvaged::new(&shared);
         let settings = rebuild::Options {
             header: header.cloned(),
             after: inventory.highest_dbtime().max(DbTime::new(1)),
             spare_pages: 0,
             flush_type: 0,
         };
-        let written = rebuild::write(&source, out, &settings, &mut keep_all, progress);
-        let done = source.finish();
+        let (written, done) = std::thread::scope(|scope| {
+            let source = Salvaged::new(&shared, scope);
+            let written = rebuild::write(&source, out, &settings, &mut keep_all, progress);
+            (written, source.finish())
+        });
+        // What fails is the disk: no other round would go better.
+        if let Err(error @ RebuildError::Io(_)) = written {
+            return Err(error);
+        }
         if known.add(done.learned) {
             continue;
         }

@@ -12,7 +12,7 @@ use roaring::RoaringTreemap;
 use super::Shared;
 use super::amend::Amending;
 use super::fetch::Fetch;
-use super::indexes::IndexWork;
+use super::indexes::{IndexMemory, IndexWork};
 use super::long_values::{Census, CensusTaker, References};
 use super::records::{Buffers, Keeper, Strays, proves_key};
 use super::report::{KeyBytes, NotAmended, TableRepair};
@@ -53,8 +53,13 @@ pub(super) struct TableWork<'s> {
 pub(super) type Show<'s> = dyn FnMut(Node<'_>) -> ControlFlow<()> + 's;
 
 impl<'s> TableWork<'s> {
-    /// Prepares a table whose records are laid out as `layout` says.
-    pub fn new(shared: &'s Shared<'s>, table: &'s Table, layout: RecordLayout) -> io::Result<Self> {
+    /// Prepares a table whose records are laid out as `layout` says, one of so many that are worked at together.
+    pub fn new(
+        shared: &'s Shared<'s>,
+        table: &'s Table,
+        layout: RecordLayout,
+        together: usize,
+    ) -> io::Result<Self> {
         let (db, schema) = (shared.db, shared.schema);
         let plan = Plan::new(schema, table, db.page_size(), db.header().update_major);
         let mut work = Self {
@@ -74,10 +79,13 @@ impl<'s> TableWork<'s> {
         };
         work.census = work.take_census();
         let share = shared.options.memory / work.plan.secondary.len().max(1);
+        let memory = IndexMemory {
+            sorting: (share / together).max(SORT_LEAST),
+            learning: share.max(SORT_LEAST) / 8,
+        };
         for (number, planned) in work.plan.secondary.iter().enumerate() {
             let index = &table.indexes[planned.number];
-            let memory = share.max(SORT_LEAST);
-            let made = IndexWork::new(shared, index, (number, planned), memory)?;
+            let made = IndexWork::new(shared, index, (number, planned), &memory)?;
             work.indexes.push(made);
         }
         Ok(work)
@@ -105,6 +113,9 @@ impl<'s> TableWork<'s> {
             tree.root,
             &self.options(),
             &mut |node| {
+                if self.shared.is_cancelled() {
+                    return ControlFlow::Break(());
+                }
                 taker.node(node.key, node.data, node.page);
                 let state = self.shared.inventory.state(node.page);
                 if state.is_some_and(|state| state.verdict() == PageVerdict::Bad) {

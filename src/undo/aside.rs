@@ -154,8 +154,10 @@ pub fn find(disk: &dyn Disk, file: &SavedFile, aside: &Aside, mixed: bool) -> Re
         }
         (Held::Other, Held::Old) => {
             let offset = at(len, file.after_len);
-            let what = "not what was written";
-            (true, Some(conflict(&file.path, offset, what, false)))
+            // It is not lost: another command may have put something better in the place of what was written.
+            let kept = aside.path.display();
+            let what = format!("not what was written; as it was before, it is '{kept}'");
+            (true, Some(conflict(&file.path, offset, &what, false)))
         }
     };
     Ok(Found {

@@ -7,7 +7,7 @@ use crate::format::bytes::all_zero;
 use crate::format::dbheader::HeaderCopies;
 use crate::format::filekind::identify;
 use crate::format::undofile::{
-    ENTRIES_AT, SLOT_BYTES, SLOTS, Slot, UNDO_MAGIC, UndoHeader, UndoStatus,
+    ENTRIES_AT, SLOT_BYTES, SLOTS, Slot, UndoHeader, UndoStatus, has_header,
 };
 use crate::storage::Storage;
 
@@ -79,15 +79,17 @@ pub fn read(file: &dyn Storage, path: &Path) -> Result<State> {
             damaged: false,
         });
     }
+    if has_header(&start) {
+        return Err(unusable("its header is damaged".into()));
+    }
     let kind = identify(&start);
     match kind.dump_mode() {
-        Some(mode) if !start.starts_with(UNDO_MAGIC) => Err(Error::WrongFileType {
+        Some(mode) => Err(Error::WrongFileType {
             path: path.to_owned(),
             found: kind.words(),
             mode,
         }),
-        _ if start.starts_with(UNDO_MAGIC) => Err(unusable("its header is damaged".into())),
-        _ => Err(unusable("it is not an undo file".into())),
+        None => Err(unusable("it is not an undo file".into())),
     }
 }
 

@@ -39,6 +39,14 @@ pub const SECTOR: usize = 512;
 /// The most bytes of the description of an operation that the header holds.
 pub const OPERATION_MOST: usize = 256;
 
+/// True when a file that begins so has a header slot of an undo file, sound or not. Either is enough; `start` should hold the
+/// bytes before [`ENTRIES_AT`].
+#[must_use]
+pub fn has_header(start: &[u8]) -> bool {
+    let slots = SLOTS.iter().map(|at| start.get(*at as usize..));
+    slots.flatten().any(|slot| slot.starts_with(UNDO_MAGIC))
+}
+
 /// How far the operation, or its undoing, is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -43,7 +43,7 @@ const ENDINGS: Endings = Endings {
     temp: ".TEMPISINTEG.EDB",
     aside: ".before-isinteg",
 };
-/// Memory for sorting the entries of one table's indexes.
+/// Memory for sorting the entries of indexes.
 const SORT_MEMORY: usize = 128 << 20;
 
 /// How a database is amended.

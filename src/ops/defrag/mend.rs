@@ -14,7 +14,7 @@ use crate::repair::{Losses, RepairOptions, rewrite as rewrite_all};
 use crate::salvage::Inventory;
 use crate::storage::Storage;
 
-/// Memory for sorting the entries of one table's indexes.
+/// Memory for sorting the entries of indexes.
 const SORT_MEMORY: usize = 128 << 20;
 
 /// Writes the new file with what a repair would keep, if that is everything; `None` when it is not, or when nothing is wrong

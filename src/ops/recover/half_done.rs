@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Places, RecoverOptions};
 use crate::error::{Error, Result, Trouble};
-use crate::format::undofile::{UNDO_MAGIC, UndoStatus};
+use crate::format::undofile::{SLOTS, UNDO_MAGIC, UndoStatus};
 use crate::jet::JetError;
 use crate::progress::{Left, Progress};
 use crate::storage::{Disk, files_in};
@@ -181,13 +181,14 @@ impl Leftovers {
 
 /// What a file says, if it is an undo file; one that has the name, and is none, concerns only who wants the name.
 fn look(disk: &dyn Disk, path: &Path, is_named: bool) -> Result<Option<Glance>> {
-    let magic = || -> Result<bool> {
-        let file = disk.open(path)?;
-        let start = file.read_start(UNDO_MAGIC.len());
-        Ok(start.is_ok_and(|start| start == UNDO_MAGIC))
-    };
-    // A file that cannot be read is not ours, or whoever needs it will say so.
-    let is_undo = magic().unwrap_or(false);
+    // Either header is enough, and where one cannot be read it may be the other. A file of which nothing can be read is not ours,
+    // or whoever needs it will say so.
+    let is_undo = disk.open(path).is_ok_and(|file| {
+        SLOTS.iter().any(|at| {
+            let mut magic = [0; UNDO_MAGIC.len()];
+            file.read_at(*at, &mut magic).is_ok() && &magic == UNDO_MAGIC
+        })
+    });
     if !is_undo && !is_named {
         return Ok(None);
     }

@@ -45,7 +45,7 @@ const ENDINGS: Endings = Endings {
     temp: ".TEMPREPAIR.EDB",
     aside: ".before-repair",
 };
-/// Memory for sorting the entries of one table's indexes.
+/// Memory for sorting the entries of indexes.
 const SORT_MEMORY: usize = 128 << 20;
 
 /// What a repair is asked to do.

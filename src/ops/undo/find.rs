@@ -8,7 +8,7 @@ use walkdir::WalkDir;
 use super::{UndoAction, UndoOptions, UndoReport, undo_file};
 use crate::error::{Error, Result};
 use crate::format::bytes::all_zero;
-use crate::format::undofile::{ENTRIES_AT, SLOTS, UNDO_MAGIC};
+use crate::format::undofile::{ENTRIES_AT, has_header};
 use crate::storage::{Disk, RealDisk};
 
 /// An undo file that was looked for.
@@ -103,10 +103,4 @@ fn is_undo_file(path: &Path) -> Result<bool> {
     let start = file.read_start(ENTRIES_AT as usize);
     let start = start.map_err(|error| Error::io(path, "read", error))?;
     Ok(has_header(&start))
-}
-
-/// Either of its two headers is enough.
-fn has_header(start: &[u8]) -> bool {
-    let slots = SLOTS.iter().map(|at| start.get(*at as usize..));
-    slots.flatten().any(|slot| slot.starts_with(UNDO_MAGIC))
 }
