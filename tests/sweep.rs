@@ -613,6 +613,20 @@ fn what_lies_apart_is_brought_together() {
         lacking["elsewhere"][0]["path"], "old/edb00000004.log",
         "{lacking}"
     );
+    // A copy of it beside the others, and recovery is the way again.
+    let next = lacking["next"].as_array().unwrap();
+    let runs: Vec<_> = next
+        .iter()
+        .map(|command| {
+            let words: Vec<&str> = command.as_str().unwrap().split(' ').skip(1).collect();
+            exutil(dir.path(), &words)
+        })
+        .collect();
+    assert_eq!(runs.len(), 2, "{next:?}");
+    assert_eq!(runs[0].status, 0, "{runs:?}");
+    assert!(runs[1].stdout.contains("exutil r edb "), "{runs:?}");
+    let again = group(&sweep(dir.path(), &[]));
+    assert_eq!(again["verdict"], "recoverable", "{again}");
 }
 
 /// One database of two has lost its headers: the other is recovered first, then this one is repaired.

@@ -270,6 +270,7 @@ fn purpose(step: &NextStep, way: Way) -> &'static str {
         "y" => {
             "copies what can be read, tries bad places again, and fills the rest with zeroes; never writes to the source"
         }
+        "sweep" => "looks anew at what is there then; changes nothing",
         _ => "tells what is in the logs; changes nothing",
     }
 }
@@ -337,11 +338,17 @@ fn otherwise(group: &Group, way: Way) -> Vec<String> {
                 .to_owned(),
         ),
         Way::Find => {
-            for log in &group.elsewhere {
+            let copied = |path: &str| group.next.iter().any(|step| step.mode == "y" && step.about == path);
+            for log in group.elsewhere.iter().filter(|log| !copied(&log.path)) {
                 otherwise.push(format!("copy {} beside the other logs (generation {})", log.path, log.generation));
             }
             if group.kind == GroupKind::StorageGroup {
-                otherwise.push("if they cannot be had: the steps above".to_owned());
+                let repairs = group.next.iter().any(|step| step.mode == "p");
+                otherwise.push(if repairs {
+                    "if they cannot be had: the steps above".to_owned()
+                } else {
+                    "if they do not help: 'exutil p', then 'd', then 'isinteg'".to_owned()
+                });
             }
         }
         Way::Repair => otherwise.push(

@@ -1,11 +1,13 @@
 //! The command to run next, and those that follow when it has gone well, as a shell takes them.
 
+use std::collections::BTreeSet;
+
 use serde::{Serialize, Serializer};
 
 use super::cluster::Cluster;
 use super::paths::{folder_or_dot, quoted};
 use super::stream::Stream;
-use super::{Group, GroupKind, Verdict};
+use super::{Group, GroupKind, NAMES_AT_MOST, Verdict, needed};
 use crate::ops::survey::record::{Depth, Facts, FileRecord, Kind, folder_of};
 
 /// A command to run.
@@ -56,7 +58,9 @@ pub(super) fn steps(group: &Group, cluster: &Cluster, records: &[FileRecord]) ->
         (_, verdict) => {
             // Recovery loses nothing, so that it comes first for those that it can help.
             let mut steps: Vec<NextStep> = group.recovery.iter().map(RecoveryPlan::step).collect();
-            if verdict >= Verdict::NeedsRepair {
+            if let Some(copies) = bring_together(group, cluster, records) {
+                steps.extend(copies);
+            } else if verdict >= Verdict::NeedsRepair {
                 steps.extend(repair(group, cluster, records));
             } else {
                 steps.extend(checks(group));
@@ -75,10 +79,14 @@ fn logs_only(cluster: &Cluster, records: &[FileRecord]) -> Vec<NextStep> {
 
 /// The base name behind its folder.
 fn base_path(stream: &Stream<'_>) -> String {
-    if stream.folder.is_empty() {
-        stream.base.clone()
+    in_folder(&stream.folder, &stream.base)
+}
+
+fn in_folder(folder: &str, name: &str) -> String {
+    if folder.is_empty() {
+        name.to_owned()
     } else {
-        format!("{}/{}", stream.folder.trim_end_matches('/'), stream.base)
+        format!("{}/{name}", folder.trim_end_matches('/'))
     }
 }
 
@@ -176,6 +184,43 @@ pub(super) fn recovery(
             .map(|at| records[*at].path.clone())
             .collect(),
     })
+}
+
+/// Where all logs that a group lacks lie elsewhere: a copy of each beside the others, and another look.
+fn bring_together(
+    group: &Group,
+    cluster: &Cluster,
+    records: &[FileRecord],
+) -> Option<Vec<NextStep>> {
+    if group.verdict < Verdict::NeedsRepair {
+        return None;
+    }
+    let (low, last) = needed(&group.databases)?;
+    let stream = Stream::of(cluster, records)?;
+    let missing = stream.missing(low, last, NAMES_AT_MOST);
+    if missing.is_empty() || missing.len() == NAMES_AT_MOST {
+        return None;
+    }
+    let copies = missing.into_iter().map(|generation| {
+        let copy = group
+            .elsewhere
+            .iter()
+            .find(|copy| copy.generation == generation)?;
+        let to = in_folder(&stream.folder, &stream.name(generation));
+        let options = format!("--destination {}", quoted(&to));
+        Some(NextStep::new("y", &copy.path, &options))
+    });
+    let mut steps = copies.collect::<Option<Vec<_>>>()?;
+    let databases = group
+        .databases
+        .iter()
+        .map(|database| folder_of(&database.path));
+    let folders: BTreeSet<&str> = databases.collect();
+    let others = folders.iter().filter(|folder| **folder != stream.folder);
+    let others: Vec<String> = others.map(|folder| quoted(folder_or_dot(folder))).collect();
+    let folder = folder_or_dot(&stream.folder);
+    steps.push(NextStep::new("sweep", folder, &others.join(" ")));
+    Some(steps)
 }
 
 fn checks(group: &Group) -> impl Iterator<Item = NextStep> {
