@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -244,7 +244,7 @@ fn odd_things_on_a_disk_do_not_stop_it() {
     let fifo = Command::new("mkfifo").arg(at("pipe.edb")).status();
     assert!(fifo.is_ok_and(|status| status.success()));
     let lines = sweep(dir.path(), &["--depth=integrity"]);
-    let names: BTreeSet<&str> = records(&lines, "file")
+    let names: std::collections::BTreeSet<&str> = records(&lines, "file")
         .filter_map(|line| line["file"].as_str())
         .collect();
     assert!(

@@ -212,7 +212,7 @@ impl<'de> Deserialize<'de> for LogTime {
         let local = text.strip_suffix('Z').unwrap_or(&text);
         let numbers: Vec<u16> = local
             .split(['-', 'T', ':', '.'])
-            .map(|part| part.parse().map_err(D::Error::custom))
+            .map(|part| part.parse::<u16>().map_err(D::Error::custom))
             .collect::<Result<_, _>>()?;
         let [year, month, day, hours, minutes, seconds, millis] = numbers[..] else {
             return Err(D::Error::custom("not a time"));
