@@ -7,18 +7,17 @@ mod repairing;
 #[allow(dead_code, reason = "the example uses the rest")]
 mod samples;
 
-use std::io::{self, Cursor};
-use std::sync::Arc;
+use std::io::Cursor;
 
 use exutil::build::DatabaseBuilder;
 use exutil::db::Database;
 use exutil::format::ids::PageSize;
 use exutil::jet::JetError;
 use exutil::progress::Silent;
-use exutil::repair::{Losses, RepairOptions, Rewritten, Scratch, rewrite};
+use exutil::repair::{Losses, Rewritten};
 use exutil::salvage::Inventory;
-use exutil::storage::{Memory, Storage};
-use repairing::{checked, open, serious};
+use exutil::storage::{Fault, Faulty, Memory, Storage};
+use repairing::{checked, open, rewritten, serious};
 
 /// Of one table so much waits for the writer. [repair::ahead]
 const WAITING: usize = 4 << 20;
@@ -53,20 +52,8 @@ fn write(db: &Database, out: &dyn Storage, threads: usize) -> Result<Rewritten, 
 }
 
 fn run_in(db: &Database, out: &dyn Storage) -> Result<Rewritten, JetError> {
-    let scratch: Scratch = Arc::new(|| Ok(Box::new(Memory::default()) as Box<dyn Storage>));
-    let options = RepairOptions {
-        trust_damaged_pages: false,
-        drop_incomplete: false,
-        keep_orphans: false,
-        // So little that sorting spills.
-        memory: 1 << 20,
-        scratch: &scratch,
-        amendments: None,
-    };
     let (check, inventory) = (checked(db), Inventory::scan(db, None, &Silent));
-    let to = (out, Some(db.header()));
-    let written = rewrite(db, &inventory, &check, &options, to, &Silent);
-    written.map_err(|error| error.jet())
+    rewritten(db, &inventory, &check, out).map_err(|error| error.jet())
 }
 
 #[test]
@@ -96,46 +83,12 @@ fn any_number_of_threads_writes_the_same_file() {
     assert_eq!(serious(&open(one)), Vec::<String>::new());
 }
 
-/// A disk with so much room.
-struct Small {
-    inner: Memory,
-    room: u64,
-}
-
-impl Storage for Small {
-    fn len(&self) -> io::Result<u64> {
-        self.inner.len()
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner.read_at(offset, buffer)
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        if offset + bytes.len() as u64 > self.room {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        self.inner.write_at(offset, bytes)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.inner.set_len(len)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.inner.sync()
-    }
-}
-
 #[test]
 fn a_full_disk_ends_it_at_any_point() {
     let db = damaged();
     for threads in [1, 4] {
         for mib in [0, 1, 5, 12, 20] {
-            let small = Small {
-                inner: Memory::default(),
-                room: mib << 20,
-            };
+            let small = Faulty::new(Memory::default(), vec![Fault::Full(mib << 20)]);
             let error = write(&db, &small, threads).unwrap_err();
             assert_eq!(error, JetError::DISK_FULL, "{mib} MiB, {threads} threads");
         }

@@ -222,45 +222,19 @@ impl PageFile for Output<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::{Output, PIECE, SYNC_EVERY};
     use crate::format::ids::{PageSize, Pgno};
     use crate::progress::Silent;
     use crate::rebuild::RebuildError;
-    use crate::storage::{Discard, Memory, Storage};
+    use crate::storage::{Discard, Fault, Faulty, Memory, Storage as _};
     use crate::tree::stores::PageFile as _;
-
-    /// Takes everything, and can make none of it durable.
-    struct NeverDurable(Discard);
-
-    impl Storage for NeverDurable {
-        fn len(&self) -> io::Result<u64> {
-            self.0.len()
-        }
-
-        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-            self.0.read_at(offset, buffer)
-        }
-
-        fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-            self.0.write_at(offset, bytes)
-        }
-
-        fn set_len(&self, len: u64) -> io::Result<()> {
-            self.0.set_len(len)
-        }
-
-        fn sync(&self) -> io::Result<()> {
-            Err(io::ErrorKind::StorageFull.into())
-        }
-    }
 
     #[test]
     fn what_cannot_be_made_durable_on_the_way_is_told() {
-        let out = NeverDurable(Discard::default());
+        let out = Faulty::new(Discard::default(), vec![Fault::StopAtSync(0)]);
         let size = PageSize::K32;
-        let pages = (2 * SYNC_EVERY) as usize / size.bytes();
+        // Nothing is written behind the sync that fails: nothing else could tell.
+        let pages = SYNC_EVERY as usize / size.bytes();
         let page = vec![1; size.bytes()];
         let ended = std::thread::scope(|scope| {
             let mut file = Output::new(&out, size, 29, &Silent, scope);
@@ -270,8 +244,7 @@ mod tests {
             }
             file.finish()
         });
-        let full = |error: &io::Error| error.kind() == io::ErrorKind::StorageFull;
-        assert!(matches!(ended, Err(RebuildError::Io(error)) if full(&error)));
+        assert!(matches!(ended, Err(RebuildError::Io(_))));
     }
 
     #[test]

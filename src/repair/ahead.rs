@@ -15,6 +15,7 @@ use super::damaged::DamagedTable;
 use super::report::TableRepair;
 use super::table::Show;
 use super::{Known, Shared};
+use crate::db::catalog::Table;
 use crate::format::ids::{Objid, Pgno};
 use crate::jet::JetError;
 use crate::rebuild::{Node, SourceError, TreeInfo};
@@ -26,8 +27,12 @@ const BATCH_BYTES: usize = 64 << 10;
 /// Batches of one table that wait for the writer: 4 MiB.
 const WAITING: usize = 64;
 
-/// The trees of a damaged table, in the order in which they will be asked for; its data is the first.
-pub(super) type TableTrees = Vec<TreeInfo>;
+/// A damaged table, and its trees in the order in which they will be asked for.
+pub(super) struct TableTrees<'s> {
+    pub table: &'s Table,
+    pub data: TreeInfo,
+    pub others: Vec<TreeInfo>,
+}
 
 /// Nodes behind one another.
 struct Batch {
@@ -100,7 +105,7 @@ impl<'env> Ahead<'env> {
     /// Starts the threads. Each tree will have to be asked for in the order of `tables`.
     pub fn start<'s>(
         shared: &'env Shared<'env>,
-        tables: Vec<TableTrees>,
+        tables: Vec<TableTrees<'env>>,
         scope: &'s Scope<'s, 'env>,
     ) -> Self {
         let threads = rayon::current_num_threads();
@@ -185,21 +190,21 @@ fn nobody(tree: &TreeInfo) -> SourceError {
 }
 
 /// Tables that nobody works at.
-struct Queue {
-    tables: std::vec::IntoIter<TableTrees>,
+struct Queue<'s> {
+    tables: std::vec::IntoIter<TableTrees<'s>>,
     to_writer: SyncSender<Begun>,
 }
 
-impl Queue {
+impl<'s> Queue<'s> {
     /// The next table, of which the writer is told. Whoever takes one holds the lock, so that they come in their order; and
     /// waits while as many as are worked at are worked out, but not written yet.
-    fn next(&mut self) -> Option<(TableTrees, Hand)> {
+    fn next(&mut self) -> Option<(TableTrees<'s>, Hand)> {
         let trees = self.tables.next()?;
         let (to_writer, handed) = sync_channel(WAITING);
         let begun = Begun {
-            table: trees.first()?.table,
+            table: trees.data.table,
             handed,
-            left: trees.len(),
+            left: 1 + trees.others.len(),
         };
         // The writer may have given up.
         self.to_writer.send(begun).ok()?;
@@ -246,7 +251,7 @@ impl Hand {
 
 /// Works in threads of a pool of their own: what they do in parallel must not have to wait for threads of another one, of which
 /// the writer may be one that waits for them.
-fn work_all(shared: &Shared<'_>, queue: Mutex<Queue>, threads: usize, together: usize) {
+fn work_all<'s>(shared: &'s Shared<'s>, queue: Mutex<Queue<'s>>, threads: usize, together: usize) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
     let all_here = Barrier::new(threads);
     // Without threads the queue is gone, and the writer is told so.
@@ -264,7 +269,7 @@ fn work_all(shared: &Shared<'_>, queue: Mutex<Queue>, threads: usize, together: 
 }
 
 /// One thread: table after table, until there is none or the writer has gone.
-fn work(shared: &Shared<'_>, queue: &Mutex<Queue>, together: usize) {
+fn work<'s>(shared: &'s Shared<'s>, queue: &Mutex<Queue<'s>>, together: usize) {
     loop {
         let mut waiting = queue.lock().unwrap_or_else(PoisonError::into_inner);
         let next = waiting.next();
@@ -277,24 +282,17 @@ fn work(shared: &Shared<'_>, queue: &Mutex<Queue>, together: usize) {
 }
 
 /// Works out a table; breaks off when nobody listens.
-fn table(
-    shared: &Shared<'_>,
-    trees: &[TreeInfo],
+fn table<'s>(
+    shared: &'s Shared<'s>,
+    trees: &TableTrees<'s>,
     together: usize,
     hand: &mut Hand,
 ) -> ControlFlow<()> {
-    let Some(data) = trees.first() else {
-        return ControlFlow::Continue(());
-    };
-    let mut table = match DamagedTable::begin(shared, data, together) {
-        Ok(Some(table)) => table,
-        Ok(None) => {
-            let mut trees = trees.iter();
-            return trees.try_for_each(|_| hand.hand(Handed::Tree(Ok(()))));
-        }
+    let mut table = match DamagedTable::begin(shared, trees.table, &trees.data, together) {
+        Ok(table) => table,
         Err(error) => return hand.hand(Handed::Tree(Err(error))),
     };
-    for tree in trees {
+    for tree in std::iter::once(&trees.data).chain(&trees.others) {
         let shown = table.nodes(tree, &mut |node| hand.push(node));
         hand.flush()?;
         let failed = shown.is_err();

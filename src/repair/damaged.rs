@@ -7,7 +7,7 @@ use super::report::TableRepair;
 use super::table::{Show, TableWork};
 use super::{Known, Shared};
 use crate::db::PageBytes;
-use crate::db::catalog::CatalogRow;
+use crate::db::catalog::{CatalogRow, Table};
 use crate::db::space::SpaceHeader;
 use crate::format::ids::{Objid, Pgno};
 use crate::format::page::PageFlags;
@@ -25,24 +25,21 @@ pub(super) struct DamagedTable<'s> {
 }
 
 impl<'s> DamagedTable<'s> {
-    /// Begins the table with this data tree, one of so many that are worked at together; `None` where the catalog does not
-    /// have it.
+    /// Begins the table with this data tree, one of so many that are worked at together.
     pub fn begin(
         shared: &'s Shared<'s>,
+        table: &'s Table,
         data: &TreeInfo,
         together: usize,
-    ) -> Result<Option<Self>, SourceError> {
-        let Some(table) = shared.schema.tables.get(&data.table) else {
-            return Ok(None);
-        };
+    ) -> Result<Self, SourceError> {
         let new_format = head(shared, data).flags.any(PageFlags::NEW_RECORD_FORMAT);
         let layout = RecordLayout::new(shared.db.page_size().is_large(), new_format);
         let work = TableWork::new(shared, table, layout, together);
-        Ok(Some(Self {
+        Ok(Self {
             shared,
             work: work.map_err(|error| scratch(data, &error))?,
             learned: Known::default(),
-        }))
+        })
     }
 
     /// Shows the nodes of one of its trees: first the data, then long values and indexes.

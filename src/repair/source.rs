@@ -9,6 +9,7 @@ use super::ahead::{Ahead, TableTrees};
 use super::report::TableRepair;
 use super::table::Show;
 use super::{Known, Shared, damaged};
+use crate::db::catalog::Table;
 use crate::format::ids::{Objid, PageSize};
 use crate::format::page::PageFlags;
 use crate::rebuild::{Node, Sound, Source, SourceError, TreeHead, TreeInfo, TreeKind};
@@ -63,11 +64,11 @@ impl<'s, 'env> Salvaged<'s, 'env> {
         self.shared.sound.contains(&table)
     }
 
-    /// Worked at by threads: neither copied as it is nor made for orphans.
-    fn is_damaged(&self, table: Objid) -> bool {
-        !self.is_sound(table)
-            && !self.shared.orphan_tables.contains_key(&table)
-            && self.shared.schema.tables.contains_key(&table)
+    /// A table that threads work at: it is neither copied as it is nor made for orphans.
+    fn damaged_table(&self, objid: Objid) -> Option<&'env Table> {
+        let made = self.shared.orphan_tables.contains_key(&objid);
+        let table = self.shared.schema.tables.get(&objid);
+        table.filter(|_| !made && !self.is_sound(objid))
     }
 
     /// What a sound tree says; one that is not so after all is taken for damaged in the next round.
@@ -111,11 +112,15 @@ impl Source for Salvaged<'_, '_> {
     }
 
     fn announce(&self, tables: &mut dyn Iterator<Item = (&TreeInfo, &[TreeInfo])>) {
-        let damaged = tables.filter(|(data, _)| self.is_damaged(data.table));
-        let damaged: Vec<TableTrees> = damaged
-            .map(|(data, others)| [std::slice::from_ref(data), others].concat())
-            .collect();
-        let objids = damaged.iter().flatten().map(|tree| tree.table).collect();
+        let trees = |(data, others): (&TreeInfo, &[TreeInfo])| {
+            Some(TableTrees {
+                table: self.damaged_table(data.table)?,
+                data: data.clone(),
+                others: others.to_vec(),
+            })
+        };
+        let damaged: Vec<TableTrees<'_>> = tables.filter_map(trees).collect();
+        let objids = damaged.iter().map(|trees| trees.data.table).collect();
         let ahead = Ahead::start(self.shared, damaged, self.scope);
         self.ahead.replace(Some((ahead, objids)));
     }

@@ -15,6 +15,7 @@ use exutil::format::stamp::LogTime;
 use exutil::ops::repair::RepairFileOptions;
 use exutil::problem::Severity;
 use exutil::progress::Silent;
+use exutil::rebuild::RebuildError;
 use exutil::repair::{RepairOptions, Rewritten, Scratch, rewrite};
 use exutil::salvage::{Inventory, misplaced};
 use exutil::storage::{Memory, Storage};
@@ -41,6 +42,19 @@ pub fn repaired(db: &mut Database) -> Result<(Vec<u8>, Rewritten), String> {
         db.relocate(moved).unwrap();
         inventory = Inventory::scan(db, None, &Silent);
     }
+    let out = Memory::default();
+    let written = rewritten(db, &inventory, &report, &out);
+    let written = written.map_err(|error| error.to_string())?;
+    Ok((out.into_bytes(), written))
+}
+
+/// Writes what can be kept into `out`, with a header that says so.
+pub fn rewritten(
+    db: &Database,
+    inventory: &Inventory,
+    report: &CheckReport,
+    out: &dyn Storage,
+) -> Result<Rewritten, RebuildError> {
     let scratch: Scratch = Arc::new(|| Ok(Box::new(Memory::default()) as Box<dyn Storage>));
     let options = RepairOptions {
         trust_damaged_pages: false,
@@ -50,15 +64,18 @@ pub fn repaired(db: &mut Database) -> Result<(Vec<u8>, Rewritten), String> {
         scratch: &scratch,
         amendments: None,
     };
-    let out = Memory::default();
     let header = DbHeader {
         state: 3,
         ..db.header().clone()
     };
-    let to: (&dyn Storage, _) = (&out, Some(&header));
-    let written = rewrite(db, &inventory, &report, &options, to, &Silent);
-    let written = written.map_err(|error| error.to_string())?;
-    Ok((out.into_bytes(), written))
+    rewrite(
+        db,
+        inventory,
+        report,
+        &options,
+        (out, Some(&header)),
+        &Silent,
+    )
 }
 
 /// What is found that is more than a note.

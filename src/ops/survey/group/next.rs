@@ -56,11 +56,13 @@ pub(super) fn steps(group: &Group, cluster: &Cluster, records: &[FileRecord]) ->
         ) => restore(group, cluster, records),
         (_, Verdict::Clean | Verdict::NoDatabase) => check(group, cluster, records),
         (_, verdict) => {
+            // Before a recovery of the others, which writes logs of its own.
+            if let Some(steps) = bring_together(group, cluster, records) {
+                return steps;
+            }
             // Recovery loses nothing, so that it comes first for those that it can help.
             let mut steps: Vec<NextStep> = group.recovery.iter().map(RecoveryPlan::step).collect();
-            if let Some(copies) = bring_together(group, cluster, records) {
-                steps.extend(copies);
-            } else if verdict >= Verdict::NeedsRepair {
+            if verdict >= Verdict::NeedsRepair {
                 steps.extend(repair(group, cluster, records));
             } else {
                 steps.extend(checks(group));
